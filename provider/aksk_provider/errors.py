@@ -1,0 +1,126 @@
+"""Every error this provider raises, in one tree.
+
+::
+
+    ObjectStorageError
+    ├── InvalidRequestError   refused here, before anything was sent (also a ValueError)
+    │   └── ConnectionConfigError   a field of the connection is missing or wrong
+    ├── TransportError        no answer: refused, reset, timed out, TLS (retryable)
+    ├── IntegrityError        the bytes that arrived are not the bytes that were promised
+    └── ServiceError          the store answered with an error
+        ├── NotFoundError         404
+        │   └── BucketNotFoundError   404 with the vendor's code for a missing bucket
+        ├── PermissionDeniedError 401, 403
+        ├── ConflictError         409
+        │   └── ObjectExistsError     409 or 412 because overwriting was not allowed
+        ├── PreconditionFailedError   304, 412
+        ├── ThrottledError        429, or the vendor's "slow down" (retryable)
+        └── ServerError           5xx (retryable)
+
+No error carries a secret key, a token or a signature.
+"""
+
+from __future__ import annotations
+
+
+class ObjectStorageError(Exception):
+    """Base of all errors of this provider."""
+
+    retryable = False
+
+
+class InvalidRequestError(ObjectStorageError, ValueError):
+    """An argument was refused before anything was sent."""
+
+
+class ConnectionConfigError(InvalidRequestError):
+    """A field of the connection is missing, unknown or wrong; the message names the field."""
+
+
+class TransportError(ObjectStorageError):
+    """The store did not answer: connection refused or reset, time-out, TLS failure."""
+
+    retryable = True
+
+
+class IntegrityError(ObjectStorageError):
+    """A size or checksum differs from what the store reported; nothing was written to the target."""
+
+
+class ServiceError(ObjectStorageError):
+    """The store answered with an error.
+
+    :param vendor: ``bos``, ``oss`` or ``cos``
+    :param operation: what was asked, e.g. ``GET oss://bucket/key``
+    :param status: HTTP status; 200 is possible where a vendor reports errors in the body
+    :param code: the vendor's error code, e.g. ``NoSuchKey``
+    :param message: the vendor's message
+    :param request_id: the vendor's request id, to be quoted to its support
+    :param hint: what to do next, where we know it
+    :param retry_after: seconds the store asked to wait, if it did
+    """
+
+    def __init__(
+        self,
+        *,
+        vendor: str,
+        operation: str,
+        status: int,
+        code: str,
+        message: str = "",
+        request_id: str | None = None,
+        hint: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+        self.hint = hint
+        self.retry_after = retry_after
+        parts = [f"{operation} failed: HTTP {status} {code}"]
+        if message:
+            parts.append(f": {message}")
+        if request_id:
+            parts.append(f" (request id {request_id})")
+        if hint:
+            parts.append(f". {hint}")
+        super().__init__("".join(parts))
+
+
+class NotFoundError(ServiceError):
+    """The object (or version, or upload) does not exist."""
+
+
+class BucketNotFoundError(NotFoundError):
+    """The bucket does not exist at this endpoint."""
+
+
+class PermissionDeniedError(ServiceError):
+    """Refused: wrong key, signature, token, expired credentials, or no right to do this."""
+
+
+class ConflictError(ServiceError):
+    """The request conflicts with the state of the object or bucket."""
+
+
+class ObjectExistsError(ConflictError):
+    """The object exists already and overwriting was not allowed."""
+
+
+class PreconditionFailedError(ServiceError):
+    """An ``If-*`` condition did not hold."""
+
+
+class ThrottledError(ServiceError):
+    """The store asks to slow down."""
+
+    retryable = True
+
+
+class ServerError(ServiceError):
+    """The store failed; the same request may succeed later."""
+
+    retryable = True
