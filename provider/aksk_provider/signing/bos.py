@@ -19,9 +19,9 @@ _DEFAULT_SIGNED = frozenset({"host", "content-length", "content-type", "content-
 
 
 def canonical_request(request: Request, signed_headers: Iterable[str]) -> str:
-    """Return what is signed.
+    r"""Return what is signed.
 
-    ``CanonicalRequest = METHOD \\n CanonicalURI \\n CanonicalQuery \\n CanonicalHeaders``, where the URI is the
+    ``CanonicalRequest = METHOD \n CanonicalURI \n CanonicalQuery \n CanonicalHeaders``, where the URI is the
     path as sent, the query is its encoded ``name=value`` pairs sorted as text, without ``authorization``, and
     the headers are the encoded ``name:value`` lines of ``signed_headers``, sorted as text; empty values do not count.
     """
@@ -105,9 +105,7 @@ class BosSigner:
         return f"{prefix}/{';'.join(names)}/{signed}"
 
     def _names(self, headers: Mapping[str, str]) -> list[str]:
-        chosen = (
-            None if self.signed_headers is None else {"host", *(name.lower() for name in self.signed_headers)}
-        )
+        chosen = None if self.signed_headers is None else {"host", *(name.lower() for name in self.signed_headers)}
         return sorted(
             name
             for name, value in encoding.lower_names(headers).items()

@@ -26,18 +26,33 @@ _FIELDS = (
     "q-signature",
 )
 _DEFAULT_SIGNED = frozenset(
-    "cache-control content-disposition content-encoding content-type content-md5 content-length expect expires host "
-    "if-match if-modified-since if-none-match if-unmodified-since origin range transfer-encoding pic-operations".split()
+    {
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-type",
+        "content-md5",
+        "content-length",
+        "expect",
+        "expires",
+        "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-unmodified-since",
+        "origin",
+        "range",
+        "transfer-encoding",
+        "pic-operations",
+    }
 )
 Pairs = list[tuple[str, str]]
 
 
-def canonical_request(
-    request: Request, headers: Iterable[tuple[str, str]], params: Iterable[tuple[str, str]]
-) -> str:
-    """Return what is hashed into the string to sign; the vendor calls it HttpString.
+def canonical_request(request: Request, headers: Iterable[tuple[str, str]], params: Iterable[tuple[str, str]]) -> str:
+    r"""Return what is hashed into the string to sign; the vendor calls it HttpString.
 
-    ``HttpString = method \\n UriPathname \\n HttpParameters \\n HttpHeaders \\n``, where the method is in lower case, the
+    ``HttpString = method \n UriPathname \n HttpParameters \n HttpHeaders \n``, where the method is in lower case, the
     path is decoded, and parameters and headers are their encoded ``name=value`` pairs joined by ``&``.
 
     :param headers: the signed headers as :func:`header_pairs` gives them
@@ -49,7 +64,7 @@ def canonical_request(
 
 
 def string_to_sign(canonical: str, key_time: str) -> str:
-    """Return ``sha1 \\n KeyTime \\n hex(SHA1(HttpString)) \\n``."""
+    r"""Return ``sha1 \n KeyTime \n hex(SHA1(HttpString)) \n``."""
     return f"sha1\n{key_time}\n{hashlib.sha1(canonical.encode()).hexdigest()}\n"
 
 

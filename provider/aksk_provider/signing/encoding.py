@@ -68,9 +68,7 @@ def without_query(url: str, names: Iterable[str]) -> str:
 def split_url(url: str) -> SplitResult:
     """Split a URL, refusing those whose path an HTTP library would rewrite after signing."""
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidRequestError(
-            "the URL must be percent-encoded: it holds a space or a character outside ASCII"
-        )
+        raise InvalidRequestError("the URL must be percent-encoded: it holds a space or a character outside ASCII")
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise InvalidRequestError("the URL must be absolute, with http or https")
@@ -78,7 +76,7 @@ def split_url(url: str) -> SplitResult:
         raise InvalidRequestError("the URL has a fragment, which is never sent; write '#' in a key as %23")
     if any(unquote_to_bytes(segment) in (b".", b"..") for segment in parts.path.split("/")):
         raise InvalidRequestError(
-            "the path has a '.' or '..' segment: HTTP libraries rewrite it and the vendors disagree on it; rename the key"
+            "the key has a '.' or '..' segment, which HTTP libraries rewrite on the way: rename it"
         )
     return parts
 

@@ -31,9 +31,7 @@ class Credentials:
             if value is None and name == "token":
                 continue
             if not value or not value.isascii() or not value.isprintable() or " " in value:
-                raise InvalidRequestError(
-                    f"{name} is empty or holds a space, line break or character outside ASCII"
-                )
+                raise InvalidRequestError(f"{name} is empty or holds a space, line break or character outside ASCII")
         if self.expires_at is not None and self.expires_at.tzinfo is None:
             raise InvalidRequestError("expires_at of credentials must be an aware datetime")
 

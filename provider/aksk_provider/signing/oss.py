@@ -40,11 +40,11 @@ def signed_by_default(name: str) -> bool:
 
 
 def canonical_request(request: Request, resource: str, additional_headers: Iterable[str] = ()) -> str:
-    """Return what is hashed into the string to sign.
+    r"""Return what is hashed into the string to sign.
 
-    ``VERB \\n CanonicalURI \\n CanonicalQuery \\n CanonicalHeaders \\n AdditionalHeaders \\n HashedPayload``, where
+    ``VERB \n CanonicalURI \n CanonicalQuery \n CanonicalHeaders \n AdditionalHeaders \n HashedPayload``, where
     the URI is the encoded ``/bucket/key`` whatever the host, the query is the encoded pairs sorted by name and
-    value (an empty value leaves the bare name), and the headers are ``name:value\\n`` lines sorted by name.
+    value (an empty value leaves the bare name), and the headers are ``name:value\n`` lines sorted by name.
 
     :param resource: ``/bucket/key``, ``/bucket/`` or ``/``, not encoded
     :param additional_headers: lower-case names of the headers signed besides the default ones
@@ -56,18 +56,16 @@ def canonical_request(request: Request, resource: str, additional_headers: Itera
     signed = sorted(name for name in headers if signed_by_default(name) or name in extra)
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in signed)
     payload = headers.get(_CONTENT_SHA256, PAYLOAD)
-    return "\n".join(
-        [request.method.upper(), encoding.encode_path(resource), query, lines, ";".join(extra), payload]
-    )
+    return "\n".join([request.method.upper(), encoding.encode_path(resource), query, lines, ";".join(extra), payload])
 
 
 def string_to_sign(canonical: str, timestamp: str, scope: str) -> str:
-    """Return ``OSS4-HMAC-SHA256 \\n {timestamp} \\n {scope} \\n hex(SHA256(CanonicalRequest))``."""
+    r"""Return ``OSS4-HMAC-SHA256 \n {timestamp} \n {scope} \n hex(SHA256(CanonicalRequest))``."""
     return "\n".join([ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
 
 
 def signature(secret_key: str, scope: str, to_sign: str) -> str:
-    """Return the HMAC-SHA256 of the string to sign under ``aliyun_v4{secret key}`` derived by each part of the scope."""
+    """Return the HMAC-SHA256 of the string to sign under ``aliyun_v4{secret key}`` keyed down the scope."""
     key = f"aliyun_v4{secret_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -95,9 +93,7 @@ class OssSigner:
 
     def __post_init__(self) -> None:
         if not self.region or self.region.startswith("oss-"):
-            raise InvalidRequestError(
-                f"region {self.region!r}: give the region id without 'oss-', e.g. cn-hangzhou"
-            )
+            raise InvalidRequestError(f"region {self.region!r}: give the region id without 'oss-', e.g. cn-hangzhou")
 
     def sign(
         self,
@@ -111,9 +107,7 @@ class OssSigner:
 
         :param expires_in: has no meaning in a header: OSS allows 15 minutes from ``now``
         """
-        headers = encoding.signable_headers(
-            request, without=("authorization", "x-oss-date", _CONTENT_SHA256, TOKEN)
-        )
+        headers = encoding.signable_headers(request, without=("authorization", "x-oss-date", _CONTENT_SHA256, TOKEN))
         timestamp, scope = self._timestamp_and_scope(now)
         headers |= {"x-oss-date": timestamp, _CONTENT_SHA256: PAYLOAD}
         if credentials.token:
@@ -157,9 +151,7 @@ class OssSigner:
         if extra:
             pairs.append(("x-oss-additional-headers", ";".join(extra)))
         url = encoding.with_query(encoding.without_query(request.url, _QUERY_NAMES), pairs)
-        signed = self._signature(
-            replace(request, url=url, headers=headers), credentials, timestamp, scope, extra
-        )
+        signed = self._signature(replace(request, url=url, headers=headers), credentials, timestamp, scope, extra)
         names = [name for name in encoding.lower_names(headers) if signed_by_default(name) or name in extra]
         return PresignedURL(
             method=request.method.upper(),
@@ -176,7 +168,7 @@ class OssSigner:
             return path
         if not self._is_path_style(parts.hostname or ""):
             return f"/{self.bucket}{path}"
-        bucket, slash, key = path[1:].partition("/")
+        bucket, _, key = path[1:].partition("/")
         if bucket != self.bucket:
             raise InvalidRequestError(f"the path of the URL does not start with the bucket {self.bucket}")
         return f"/{bucket}/{key}"
