@@ -53,7 +53,8 @@ class BosSigner:
     """Signs for Baidu BOS, always with the explicit list of signed headers.
 
     :param signed_headers: names of the headers to sign, as far as the request has them, besides ``host``;
-        by default ``content-length``, ``content-type``, ``content-md5`` and all of ``x-bce-*``
+        by default ``content-length``, ``content-type``, ``content-md5`` and all of ``x-bce-*``. The token is always
+        signed.
     """
 
     signed_headers: Collection[str] | None = None
@@ -67,6 +68,7 @@ class BosSigner:
         expires_in: timedelta | None = None,
     ) -> Request:
         """Return the request with ``Authorization`` and, for temporary keys, the token (signed) in its headers."""
+        encoding.refuse_expired(credentials, now)
         headers = encoding.signable_headers(request, without=(AUTHORIZATION, TOKEN))
         if credentials.token:
             headers[TOKEN] = credentials.token
@@ -92,7 +94,7 @@ class BosSigner:
         return PresignedURL(
             method=request.method.upper(),
             url=encoding.with_query(url, [(AUTHORIZATION, authorization)]),
-            expires_at=encoding.expiry(now, expires_in or DEFAULT_LIFETIME, credentials),
+            expires_at=encoding.expiry(now, DEFAULT_LIFETIME if expires_in is None else expires_in, credentials),
             signed_headers=encoding.required_headers(headers, self._names(headers)),
         )
 
@@ -100,12 +102,12 @@ class BosSigner:
         self, request: Request, credentials: Credentials, now: datetime, expires_in: timedelta | None
     ) -> str:
         names = self._names(request.headers)
-        prefix = auth_prefix(credentials.access_key, now, expires_in or DEFAULT_LIFETIME)
+        prefix = auth_prefix(credentials.access_key, now, DEFAULT_LIFETIME if expires_in is None else expires_in)
         signed = signature(credentials.secret_key, prefix, canonical_request(request, names))
         return f"{prefix}/{';'.join(names)}/{signed}"
 
     def _names(self, headers: Mapping[str, str]) -> list[str]:
-        chosen = None if self.signed_headers is None else {"host", *(name.lower() for name in self.signed_headers)}
+        chosen = None if self.signed_headers is None else {"host", TOKEN, *map(str.lower, self.signed_headers)}
         return sorted(
             name
             for name, value in encoding.lower_names(headers).items()

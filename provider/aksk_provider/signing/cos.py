@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import unquote_to_bytes
 
 from aksk_provider.signing import encoding
 from aksk_provider.signing.model import Credentials, PresignedURL, Request
@@ -76,17 +77,17 @@ def signature(secret_key: str, key_time: str, to_sign: str) -> str:
 def header_pairs(request: Request, chosen: Callable[[str], bool]) -> Pairs:
     """Return the chosen headers encoded, names in lower case, sorted by name."""
     headers = encoding.lower_names(request.headers).items()
-    pairs = [(encoding.encode(n).lower(), encoding.encode(v.strip())) for n, v in headers if chosen(n)]
-    return sorted(pairs, key=_by_name)
+    return sorted((encoding.encode(n).lower(), encoding.encode(v.strip())) for n, v in headers if chosen(n))
 
 
 def param_pairs(request: Request, chosen: Callable[[str], bool]) -> Pairs:
     """Return the chosen query parameters encoded, names in lower case, sorted by name.
 
-    A repeated parameter keeps the order of its values, as the vendor's Go SDK signs it.
+    The values of a repeated parameter are sorted as they were before encoding, as in the vendor's Go SDK; its
+    Python SDK knows no repeated parameters.
     """
     pairs = encoding.query_pairs(encoding.split_url(request.url).query)
-    return sorted(((n.lower(), v) for n, v in pairs if chosen(n.lower())), key=_by_name)
+    return sorted(((n.lower(), v) for n, v in pairs if chosen(n.lower())), key=_name_and_plain_value)
 
 
 def signed_by_default(name: str) -> bool:
@@ -115,6 +116,7 @@ class CosSigner:
         expires_in: timedelta | None = None,
     ) -> Request:
         """Return the request with ``Authorization`` and, for temporary keys, the token (signed) in its headers."""
+        encoding.refuse_expired(credentials, now)
         headers = encoding.signable_headers(request, without=("authorization", TOKEN))
         if credentials.token:
             headers[TOKEN] = credentials.token
@@ -141,7 +143,7 @@ class CosSigner:
         return PresignedURL(
             method=request.method.upper(),
             url=encoding.with_query(url, fields),
-            expires_at=encoding.expiry(now, expires_in or DEFAULT_LIFETIME, credentials),
+            expires_at=encoding.expiry(now, DEFAULT_LIFETIME if expires_in is None else expires_in, credentials),
             signed_headers=encoding.required_headers(headers, names),
         )
 
@@ -149,7 +151,7 @@ class CosSigner:
         self, request: Request, credentials: Credentials, now: datetime, expires_in: timedelta | None
     ) -> list[tuple[str, str]]:
         start = int(encoding.utc(now).timestamp())
-        lifetime = encoding.whole_seconds(expires_in or DEFAULT_LIFETIME)
+        lifetime = encoding.whole_seconds(DEFAULT_LIFETIME if expires_in is None else expires_in)
         key_time = f"{start - int(BACK_DATED.total_seconds())};{start + lifetime}"
         headers = header_pairs(request, self._signs_header)
         params = param_pairs(request, self._signs_param)
@@ -176,5 +178,5 @@ class CosSigner:
         return name == TOKEN or name in {encoding.encode(chosen).lower() for chosen in self.signed_params}
 
 
-def _by_name(pair: tuple[str, str]) -> str:
-    return pair[0]
+def _name_and_plain_value(pair: tuple[str, str]) -> tuple[str, bytes]:
+    return pair[0], unquote_to_bytes(pair[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
@@ -11,6 +12,8 @@ from aksk_provider.errors import InvalidRequestError
 from aksk_provider.signing.model import Credentials, Request
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def encode(text: str | bytes) -> str:
@@ -66,15 +69,19 @@ def without_query(url: str, names: Iterable[str]) -> str:
 
 
 def split_url(url: str) -> SplitResult:
-    """Split a URL, refusing those whose path an HTTP library would rewrite after signing."""
+    """Split a URL, refusing those that an HTTP library would rewrite after signing."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidRequestError("the URL must be percent-encoded: it holds a space or a character outside ASCII")
+    if _BROKEN_ESCAPE.search(url):
+        raise InvalidRequestError("the URL has a '%' without two hex digits; write '%' itself as %25")
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise InvalidRequestError("the URL must be absolute, with http or https")
+    if "@" in parts.netloc:
+        raise InvalidRequestError("the URL has a user name, which HTTP libraries send as another Authorization")
     if "#" in url:
         raise InvalidRequestError("the URL has a fragment, which is never sent; write '#' in a key as %23")
-    if any(unquote_to_bytes(segment) in (b".", b"..") for segment in parts.path.split("/")):
+    if any(segment in (b".", b"..") for segment in unquote_to_bytes(parts.path).split(b"/")):
         raise InvalidRequestError(
             "the key has a '.' or '..' segment, which HTTP libraries rewrite on the way: rename it"
         )
@@ -92,6 +99,8 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers with values stripped, refusing what cannot be sent as it is signed."""
     seen: set[str] = set()
     for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidRequestError(f"{name!r} is not a header name")
         if name.lower() in seen:
             raise InvalidRequestError(f"header {name} is given twice")
         seen.add(name.lower())
@@ -124,12 +133,15 @@ def utc(now: datetime) -> datetime:
 
 def expiry(now: datetime, expires_in: timedelta, credentials: Credentials) -> datetime:
     """Return when a URL really dies: at its own end or with the credentials, whichever is first."""
+    refuse_expired(credentials, now)
     until = utc(now) + timedelta(seconds=whole_seconds(expires_in))
-    if credentials.expires_at is None:
-        return until
-    if credentials.expires_at <= now:
+    return until if credentials.expires_at is None else min(until, credentials.expires_at)
+
+
+def refuse_expired(credentials: Credentials, now: datetime) -> None:
+    """Refuse credentials that are dead already."""
+    if credentials.expires_at is not None and credentials.expires_at <= utc(now):
         raise InvalidRequestError(f"the credentials expired at {credentials.expires_at.isoformat()}")
-    return min(until, credentials.expires_at)
 
 
 def hmac_hex(key: str, message: str, algorithm: str) -> str:

@@ -23,6 +23,7 @@ MAX_LIFETIME_WITH_TOKEN = timedelta(hours=12)
 PAYLOAD = "UNSIGNED-PAYLOAD"
 TOKEN = "x-oss-security-token"
 _CONTENT_SHA256 = "x-oss-content-sha256"
+_HEADER_NAMES = ("authorization", "x-oss-date", _CONTENT_SHA256, TOKEN)
 _QUERY_NAMES = (
     "x-oss-signature-version",
     "x-oss-credential",
@@ -107,7 +108,8 @@ class OssSigner:
 
         :param expires_in: has no meaning in a header: OSS allows 15 minutes from ``now``
         """
-        headers = encoding.signable_headers(request, without=("authorization", "x-oss-date", _CONTENT_SHA256, TOKEN))
+        encoding.refuse_expired(credentials, now)
+        headers = encoding.signable_headers(request, without=_HEADER_NAMES)
         timestamp, scope = self._timestamp_and_scope(now)
         headers |= {"x-oss-date": timestamp, _CONTENT_SHA256: PAYLOAD}
         if credentials.token:
@@ -137,7 +139,7 @@ class OssSigner:
             raise InvalidRequestError(
                 f"an OSS URL lives at most {limit}{' with a token' if credentials.token else ''}, not {lifetime}"
             )
-        headers = encoding.signable_headers(request, without=("authorization", "x-oss-date", TOKEN))
+        headers = encoding.signable_headers(request, without=_HEADER_NAMES)
         timestamp, scope = self._timestamp_and_scope(now)
         extra = self._extra(headers)
         pairs = [
