@@ -1,0 +1,203 @@
+"""What a store must know before it can send anything: endpoint, addressing, credentials, transport."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import urlsplit
+
+from aksk_provider.errors import ConnectionConfigError, InvalidRequestError
+from aksk_provider.signing import encoding
+from aksk_provider.storage.credentials import CredentialsProvider
+from aksk_provider.storage.vendors import VENDORS, Vendor
+
+Addressing = Literal["virtual", "path", "cname"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests go and how the bucket is named there.
+
+    :param scheme: ``https`` or ``http``
+    :param host: host, with the port when it is not the scheme's
+    :param addressing: ``virtual``: the bucket is a label before the host; ``path``: it is the first part of the
+        path; ``cname``: the host stands for the bucket
+    """
+
+    scheme: str
+    host: str
+    addressing: Addressing
+
+    def url(self, bucket: str | None, key: str | None, query: str = "") -> str:
+        """Return the URL of an object, of a bucket (no key) or of the service (no bucket)."""
+        host, path = self.host, encoding.encode_path(key or "")
+        if bucket is not None and self.addressing == "virtual":
+            host = f"{bucket}.{host}"
+        elif bucket is not None and self.addressing == "path":
+            path = f"{bucket}/{path}"
+        return f"{self.scheme}://{host}/{path}{'?' if query else ''}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """Everything about a store except what is asked of it. Make one with :func:`resolve`.
+
+    :param vendor: the cloud
+    :param credentials: returns the credentials to sign the next request with
+    :param region: region id; ``None`` where the endpoint does not tell and the vendor does not need it
+    :param endpoint: where requests go
+    :param public_endpoint: where presigned URLs point to, when other people use another host
+    :param bucket: bucket of calls that name none
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle
+    :param proxies: proxy URL by scheme, over those of the environment
+    :param connect_timeout: seconds to wait for a connection
+    :param read_timeout: seconds to wait between two bytes of an answer
+    :param max_attempts: how often a request is sent at most
+    """
+
+    vendor: Vendor
+    credentials: CredentialsProvider = field(repr=False)
+    endpoint: Endpoint
+    region: str | None = None
+    public_endpoint: Endpoint | None = None
+    bucket: str | None = None
+    verify: bool | str = True
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    max_attempts: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "read_timeout"):
+            if getattr(self, name) <= 0:
+                raise ConnectionConfigError(f"{name} must be more than 0 seconds")
+        if self.max_attempts < 1:
+            raise ConnectionConfigError("max_attempts must be at least 1")
+
+    @property
+    def service_host(self) -> str:
+        """The vendor's own host in the region, whatever host requests go to."""
+        return self.vendor.endpoint.format(region=self.region) if self.region else self.endpoint.host
+
+
+def resolve(
+    *,
+    vendor: str,
+    credentials: CredentialsProvider,
+    endpoint: str | None = None,
+    region: str | None = None,
+    addressing: str = "auto",
+    public_endpoint: str | None = None,
+    bucket: str | None = None,
+    **transport: object,
+) -> StoreConfig:
+    """Return the configuration of a store, deriving the endpoint from the region or the region from the endpoint.
+
+    :param addressing: ``auto``, ``virtual``, ``path`` or ``cname``; ``auto`` reads it from the host: the vendor's own
+        hosts are ``virtual``, IP addresses and single-label hosts ``path``, all others (custom domains) ``cname``
+    :param transport: ``verify``, ``proxies``, ``connect_timeout``, ``read_timeout``, ``max_attempts``
+    :raises ConnectionConfigError: names the field that is missing or wrong
+    """
+    if vendor not in VENDORS:
+        raise ConnectionConfigError(f"vendor must be one of {', '.join(VENDORS)}, not {vendor!r}")
+    row = VENDORS[vendor]
+    if addressing not in ("auto", "virtual", "path", "cname"):
+        raise ConnectionConfigError(f"addressing must be auto, virtual, path or cname, not {addressing!r}")
+    if not endpoint:
+        if not region:
+            raise ConnectionConfigError(f"give the region or the endpoint (host) of {row.title}")
+        endpoint = row.endpoint.format(region=region)
+    main, of_bucket, of_region = _parse_endpoint(row, "host (endpoint)", endpoint, addressing)
+    public = _parse_endpoint(row, "public_endpoint", public_endpoint, "auto")[0] if public_endpoint else None
+    region = region or of_region
+    if vendor == "oss" and not region:
+        raise ConnectionConfigError(
+            f"region is missing and {main.host} does not tell it; OSS signs it, e.g. cn-hangzhou"
+        )
+    return StoreConfig(
+        vendor=row,
+        credentials=credentials,
+        endpoint=main,
+        region=region,
+        public_endpoint=public,
+        bucket=bucket or of_bucket,
+        **transport,  # type: ignore[arg-type]
+    )
+
+
+def _parse_endpoint(
+    vendor: Vendor, field_name: str, text: str, addressing: str
+) -> tuple[Endpoint, str | None, str | None]:
+    """Return the endpoint, and the bucket and region its host names."""
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/") and not parts.query
+        host = encoding.host_header(parts) if valid and not parts.username else ""
+    except ValueError:
+        host = ""
+    if not host:
+        raise ConnectionConfigError(
+            f"{field_name} must be a host or a URL of a host only, e.g. https://host, not {text!r}"
+        )
+    known = vendor.hosts.fullmatch(parts.hostname or "")
+    bucket = known["bucket"] if known else None
+    if bucket:
+        host = host.removeprefix(f"{bucket}.")
+    if addressing == "auto":
+        addressing = "virtual" if known else "path" if _is_local(parts.hostname or "") else "cname"
+    regions = known.groupdict() if known else {}
+    endpoint = Endpoint(parts.scheme, host, addressing)  # type: ignore[arg-type]
+    return endpoint, bucket, regions.get("region") or regions.get("dualstack")
+
+
+def _is_local(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return "." not in host
+    return True
+
+
+def locate(config: StoreConfig, key: str, bucket: str | None) -> tuple[str, str]:
+    """Return the bucket and key that a call means, checked before anything is sent.
+
+    :param key: a key, or a URI (``oss://bucket/key``), which then names the bucket
+    :param bucket: bucket, by default the one of the configuration
+    """
+    vendor = config.vendor
+    scheme, separator, rest = key.partition("://")
+    if separator and scheme in VENDORS:
+        if scheme != vendor.name:
+            raise InvalidRequestError(
+                f"{key}: the connection is for {vendor.title}, whose URIs start with {vendor.name}://"
+            )
+        if bucket is not None:
+            raise InvalidRequestError(f"{key} names its bucket: do not give bucket={bucket!r} as well")
+        bucket, _, key = rest.partition("/")
+    check_key(vendor, key)
+    return locate_bucket(config, bucket), key
+
+
+def locate_bucket(config: StoreConfig, bucket: str | None) -> str:
+    """Return the bucket a call means, by default the one of the configuration."""
+    bucket = bucket or config.bucket
+    if not bucket:
+        raise InvalidRequestError("no bucket: give one, a URI, or a default bucket (schema) in the connection")
+    if not config.vendor.bucket_pattern.fullmatch(bucket):
+        raise InvalidRequestError(
+            f"bucket {bucket!r}: a {config.vendor.title} bucket is named by {config.vendor.bucket_rule}"
+        )
+    return bucket
+
+
+def check_key(vendor: Vendor, key: str) -> None:
+    """Refuse a key that the vendor or an HTTP library would refuse or rewrite."""
+    size = len(key.encode())
+    if not 1 <= size <= vendor.key_bytes:
+        raise InvalidRequestError(f"a {vendor.title} key has 1 to {vendor.key_bytes} bytes in UTF-8, not {size}")
+    if key.startswith(vendor.forbidden_key_start):
+        raise InvalidRequestError(f"key {key!r}: a {vendor.title} key must not start with {key[0]!r}")
+    if any(segment in (".", "..") for segment in key.split("/")):
+        raise InvalidRequestError(f"key {key!r} has a '.' or '..' segment, which HTTP libraries rewrite: rename it")

@@ -1,0 +1,36 @@
+"""Where credentials come from. Every source is a callable that returns the credentials to use now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from aksk_provider.errors import ConnectionConfigError
+from aksk_provider.signing import Credentials
+from aksk_provider.storage.vendors import Vendor
+
+CredentialsProvider = Callable[[], Credentials]
+
+
+def static(credentials: Credentials) -> CredentialsProvider:
+    """Return a source that always gives the same credentials."""
+    return lambda: credentials
+
+
+def environment(vendor: Vendor, variables: Mapping[str, str] = os.environ) -> CredentialsProvider:
+    """Return a source that reads the variables the vendor's own tools read, anew each time.
+
+    :raises ConnectionConfigError: when it is called and no complete key pair is set
+    """
+
+    def provide() -> Credentials:
+        for access_key, secret_key, token in vendor.environment:
+            if variables.get(access_key) and variables.get(secret_key):
+                return Credentials(variables[access_key], variables[secret_key], variables.get(token) or None)
+        names = " or ".join(f"{access_key} and {secret_key}" for access_key, secret_key, _ in vendor.environment)
+        raise ConnectionConfigError(
+            f"no key pair for {vendor.title}: set login (access key) and password (secret key) of the connection, "
+            f"or the environment's {names}"
+        )
+
+    return provide
