@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -87,6 +88,7 @@ def resolve(
     vendor: str,
     credentials: CredentialsProvider,
     endpoint: str | None = None,
+    port: int | None = None,
     region: str | None = None,
     addressing: str = "auto",
     public_endpoint: str | None = None,
@@ -95,6 +97,8 @@ def resolve(
 ) -> StoreConfig:
     """Return the configuration of a store, deriving the endpoint from the region or the region from the endpoint.
 
+    :param endpoint: host, or URL of a host
+    :param port: port, where the endpoint does not name one
     :param addressing: ``auto``, ``virtual``, ``path`` or ``cname``; ``auto`` reads it from the host: the vendor's own
         hosts are ``virtual``, IP addresses and single-label hosts ``path``, all others (custom domains) ``cname``
     :param transport: ``verify``, ``proxies``, ``connect_timeout``, ``read_timeout``, ``max_attempts``
@@ -109,6 +113,8 @@ def resolve(
         if not region:
             raise ConnectionConfigError(f"give the region or the endpoint (host) of {row.title}")
         endpoint = row.endpoint.format(region=region)
+    if port and not re.search(r":\d+/?$", endpoint):
+        endpoint = f"{endpoint.rstrip('/')}:{port}"
     main, of_bucket, of_region = _parse_endpoint(row, "host (endpoint)", endpoint, addressing)
     public = _parse_endpoint(row, "public_endpoint", public_endpoint, "auto")[0] if public_endpoint else None
     region = region or of_region

@@ -18,6 +18,7 @@ from aksk_provider.errors import (
     InvalidRequestError,
     NotFoundError,
     ObjectStorageError,
+    PermissionDeniedError,
     ServiceError,
     TransportError,
 )
@@ -82,6 +83,28 @@ class ObjectStore:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def uri(self, key: str, bucket: str | None = None) -> str:
+        """Return the URI (``oss://bucket/key``) that a key stands for."""
+        return operations.uri(self.config.vendor, *locate(self.config, key, bucket))
+
+    def check(self) -> str:
+        """Ask the store whether it accepts the credentials, and return what was found in one sentence.
+
+        Reads one name of the default bucket. Without a default bucket it lists the buckets; being refused that right
+        is an answer too, since the store checks who asks before what is asked.
+        """
+        bucket, title = self.config.bucket, self.config.vendor.title
+        if bucket:
+            next(self.pages(bucket=bucket, page_size=1))
+            return f"{title} accepts the key pair, and bucket {bucket} can be listed"
+        try:
+            self.send(Operation("GET", None)).close()
+        except PermissionDeniedError as error:
+            if error.code != "AccessDenied":
+                raise
+            return f"{title} accepts the key pair, which may not list buckets: set a default bucket to test more"
+        return f"{title} accepts the key pair"
 
     # objects
 

@@ -1,0 +1,102 @@
+"""Turns an Airflow connection into the configuration of a store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from aksk_provider.errors import ConnectionConfigError
+from aksk_provider.signing import Credentials
+from aksk_provider.storage.config import StoreConfig, resolve
+from aksk_provider.storage.credentials import CredentialsProvider, environment, static
+from aksk_provider.storage.vendors import VENDORS
+
+_TEXTS = ("vendor", "region", "addressing", "public_endpoint")
+_KNOWN = {*_TEXTS, "security_token", "verify", "proxies", "connect_timeout", "read_timeout", "max_attempts"}
+
+
+class AirflowConnection(Protocol):
+    """What the connections of the task SDK and of the server have in common."""
+
+    conn_id: Any
+    host: Any
+    login: Any
+    password: Any
+    schema: Any
+    port: Any
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """Return the extra as a dictionary."""
+        ...
+
+
+def store_config(connection: AirflowConnection) -> StoreConfig:
+    """Return the configuration that a connection describes.
+
+    Extras may be text, as the URI form gives them. Null and empty values count as absent.
+
+    :raises ConnectionConfigError: names the connection and the field that is missing, unknown or wrong
+    """
+    try:
+        return _store_config(connection)
+    except ConnectionConfigError as error:
+        raise ConnectionConfigError(f"connection {connection.conn_id}: {error}") from None
+
+
+def _store_config(connection: AirflowConnection) -> StoreConfig:
+    extra = {name: value for name, value in connection.extra_dejson.items() if value not in (None, "")}
+    if unknown := sorted(set(extra) - _KNOWN):
+        raise ConnectionConfigError(f"extra {unknown[0]!r} is not known; known are {', '.join(sorted(_KNOWN))}")
+    vendor = str(extra.get("vendor"))
+    if vendor not in VENDORS:
+        raise ConnectionConfigError(f"extra vendor must be one of {', '.join(VENDORS)}, not {extra.get('vendor')!r}")
+    return resolve(
+        credentials=_credentials(vendor, connection, extra),
+        endpoint=connection.host or None,
+        port=connection.port or None,
+        bucket=connection.schema or None,
+        **{name: str(extra[name]) for name in _TEXTS if name in extra},
+        **_transport(extra),
+    )
+
+
+def _credentials(vendor: str, connection: AirflowConnection, extra: Mapping[str, Any]) -> CredentialsProvider:
+    """Return the key pair of the connection; without one, the source that reads the vendor's environment variables."""
+    token = extra.get("security_token")
+    if not connection.login and not connection.password and not token:
+        source = environment(VENDORS[vendor])
+        source()
+        return source
+    for name, value in (("login (access key)", connection.login), ("password (secret key)", connection.password)):
+        if not value:
+            raise ConnectionConfigError(f"{name} is missing")
+    return static(Credentials(connection.login, connection.password, str(token) if token else None))
+
+
+def _transport(extra: Mapping[str, Any]) -> dict[str, Any]:
+    readers: dict[str, Callable[[Any], Any]] = {
+        "connect_timeout": float,
+        "read_timeout": float,
+        "max_attempts": int,
+        "verify": _verify,
+        "proxies": _proxies,
+    }
+    transport = {}
+    for name, read in readers.items():
+        if name in extra:
+            try:
+                transport[name] = read(extra[name])
+            except (TypeError, ValueError) as error:
+                raise ConnectionConfigError(f"extra {name}: {extra[name]!r} cannot be used") from error
+    return transport
+
+
+def _verify(value: Any) -> bool | str:
+    return {"true": True, "false": False}.get(str(value).lower(), str(value))
+
+
+def _proxies(value: Any) -> dict[str, str]:
+    proxies = json.loads(value) if isinstance(value, str) else value
+    return {str(scheme): str(url) for scheme, url in dict(proxies).items()}

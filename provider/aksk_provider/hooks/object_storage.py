@@ -1,0 +1,216 @@
+"""The hook: an Airflow connection opened as an object store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from io import BufferedReader
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+
+from aksk_provider.hooks.connection import store_config
+
+if TYPE_CHECKING:
+    from aksk_provider.signing import PresignedURL, Request
+    from aksk_provider.storage import DownloadResult, ObjectInfo, ObjectStore
+    from aksk_provider.storage.transfer import Source
+
+
+class ObjectStorageHook(BaseHook):
+    """Baidu BOS, Alibaba OSS or Tencent COS, as the connection says.
+
+    The connection is read when it is first needed. A ``key`` may also be a URI such as ``oss://bucket/key``; then no
+    bucket is given. Without a bucket the connection's default bucket is used. Every failure raises an
+    :class:`~aksk_provider.errors.ObjectStorageError`; only a 404 means that an object is absent.
+
+    :param aksk_conn_id: id of a connection of type ``aksk``
+    """
+
+    conn_name_attr = "aksk_conn_id"
+    default_conn_name = "aksk_default"
+    conn_type = "aksk"
+    hook_name = "Object Storage (BOS / OSS / COS)"
+
+    def __init__(self, aksk_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.aksk_conn_id = aksk_conn_id
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The store itself, for what the hook does not wrap."""
+        from aksk_provider.storage import ObjectStore
+
+        return ObjectStore(store_config(self.get_connection(self.aksk_conn_id)))
+
+    def get_conn(self) -> ObjectStore:
+        """Return the store, as Airflow's hooks do."""
+        return self.store
+
+    def uri(self, key: str, bucket: str | None = None) -> str:
+        """Return the URI (``oss://bucket/key``) that a key stands for."""
+        return self.store.uri(key, bucket)
+
+    def upload(
+        self,
+        source: Source,
+        key: str,
+        bucket: str | None = None,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        overwrite: bool = True,
+    ) -> ObjectInfo:
+        """Write a file to an object and compare checksums.
+
+        :param source: path, bytes, or a binary file object, read from where it stands
+        :param content_type: by default guessed from the key's ending
+        :param metadata: user metadata
+        :param headers: further headers to send, e.g. ``Cache-Control``
+        :param overwrite: ``False`` raises :class:`~aksk_provider.errors.ObjectExistsError` when the key exists
+        """
+        from aksk_provider.storage import transfer
+
+        info = transfer.upload(
+            self.store,
+            source,
+            key,
+            bucket,
+            content_type=content_type,
+            metadata=metadata,
+            headers=headers,
+            overwrite=overwrite,
+        )
+        self.log.info("uploaded %s bytes to %s", info.size, info.uri)
+        return info
+
+    def download(
+        self,
+        key: str,
+        target: str | os.PathLike[str],
+        bucket: str | None = None,
+        *,
+        version_id: str | None = None,
+        overwrite: bool = True,
+    ) -> DownloadResult:
+        """Write an object to a file, which appears only when it is whole and its checksum is right.
+
+        :param target: path of the file; missing folders are made
+        :param overwrite: ``False`` refuses a target that exists
+        """
+        from aksk_provider.storage import transfer
+
+        result = transfer.download(self.store, key, target, bucket, version_id=version_id, overwrite=overwrite)
+        self.log.info("downloaded %s bytes from %s to %s", result.size, result.uri, result.path)
+        return result
+
+    def open(self, key: str, bucket: str | None = None) -> BufferedReader:
+        """Return a stream of the object as it is stored; close it. Size and checksum are checked at its end."""
+        from aksk_provider.storage.transfer import ObjectReader
+
+        return BufferedReader(ObjectReader(self.store, key, bucket), 1024 * 1024)
+
+    def head(self, key: str, bucket: str | None = None) -> ObjectInfo:
+        """Return the properties of an object."""
+        return self.store.head(key, bucket)
+
+    def exists(self, key: str, bucket: str | None = None) -> bool:
+        """Tell whether an object exists."""
+        return self.store.exists(key, bucket)
+
+    def list(
+        self, prefix: str = "", bucket: str | None = None, *, delimiter: str | None = None
+    ) -> Iterator[ObjectInfo]:
+        """Yield every object under a prefix, of every page, in the order of the keys' bytes.
+
+        :param prefix: start of the keys, or a URI
+        :param delimiter: leaves out keys that hold it after the prefix; ``/`` lists one "folder"
+        """
+        return self.store.list(prefix, bucket, delimiter=delimiter)
+
+    def delete(self, key: str | Iterable[str], bucket: str | None = None) -> None:
+        """Delete an object, or many in batches of 1,000. Deleting what is not there is no error."""
+        if isinstance(key, str):
+            self.store.delete(key, bucket)
+        else:
+            self.store.delete_many(key, bucket)
+
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        """Copy an object of up to 5 GB inside the cloud; keys of the default bucket, or URIs."""
+        return self.store.copy(source, target)
+
+    def presign(
+        self,
+        key: str,
+        bucket: str | None = None,
+        *,
+        method: str = "GET",
+        expires_in: timedelta | None = None,
+        expires_at: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        version_id: str | None = None,
+    ) -> PresignedURL:
+        """Return a URL that anyone can use until it expires; nothing is sent.
+
+        It is made for the connection's ``public_endpoint`` when there is one.
+
+        :param method: the one HTTP method it is good for
+        :param expires_in: lifetime; by default the vendor's: BOS 30, OSS 15, COS 5 minutes
+        :param expires_at: end of the lifetime, aware; wins over ``expires_in``
+        :param headers: headers to sign, which the user of the URL must then send
+        :param params: query parameters to sign, e.g. ``{"response-content-disposition": "attachment"}``
+        """
+        return self.store.presign(
+            key,
+            bucket,
+            method=method,
+            expires_in=expires_in,
+            expires_at=expires_at,
+            headers=headers,
+            params=params,
+            version_id=version_id,
+        )
+
+    def sign(
+        self,
+        method: str,
+        key: str,
+        bucket: str | None = None,
+        *,
+        expires_in: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Request:
+        """Return a request whose headers are signed, for a client that sends it itself."""
+        return self.store.sign(method, key, bucket, expires_in=expires_in, headers=headers, params=params)
+
+    def authorization(
+        self,
+        method: str,
+        key: str,
+        bucket: str | None = None,
+        *,
+        expires_in: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return the signature alone, the value of ``Authorization``, as COS's ``get_auth`` does.
+
+        The client must send the other signed headers too: the token of temporary keys, and for OSS ``x-oss-date`` and
+        ``x-oss-content-sha256``. :meth:`sign` returns them all.
+        """
+        signed = self.sign(method, key, bucket, expires_in=expires_in, headers=headers, params=params)
+        return signed.headers["Authorization"]
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the store whether it accepts the connection; for the UI's Test button."""
+        from aksk_provider.errors import ObjectStorageError
+
+        try:
+            return True, self.store.check()
+        except ObjectStorageError as error:
+            return False, str(error)

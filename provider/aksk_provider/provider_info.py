@@ -1,0 +1,115 @@
+"""What Airflow reads about this provider; plain data, so that reading it imports nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_CLOUD = "Cloud"
+_ADDRESSING = "Addressing and sharing"
+_TRANSPORT = "Transport"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata: the connection type and its form."""
+    return {
+        "package-name": "airflow-provider-aksk",
+        "name": "Object Storage (BOS / OSS / COS)",
+        "description": "Baidu BOS, Alibaba OSS and Tencent COS with access key, secret key and token, signed natively.",
+        "connection-types": [
+            {
+                "connection-type": "aksk",
+                "hook-class-name": "aksk_provider.hooks.object_storage.ObjectStorageHook",
+                "hook-name": "Object Storage (BOS / OSS / COS)",
+                "ui-field-behaviour": {
+                    "hidden-fields": [],
+                    "relabeling": {
+                        "login": "Access key (AK, COS: SecretId)",
+                        "password": "Secret key (SK, COS: SecretKey)",
+                        "host": "Endpoint",
+                        "schema": "Default bucket",
+                    },
+                    "placeholders": {
+                        "host": "derived from cloud and region; or https://bj.bcebos.com, a custom domain, http://127.0.0.1:9000",
+                        "schema": "examplebucket, COS: examplebucket-1250000000",
+                    },
+                },
+                "conn-fields": _connection_fields(),
+            }
+        ],
+    }
+
+
+def _connection_fields() -> dict[str, Any]:
+    return {
+        "vendor": _field(
+            "Cloud",
+            "Whose object storage this is.",
+            _CLOUD,
+            type="string",
+            enum=["bos", "oss", "cos"],
+            values_display={"bos": "Baidu BOS", "oss": "Alibaba OSS", "cos": "Tencent COS"},
+        ),
+        "region": _field(
+            "Region",
+            "BOS: bj, OSS: cn-hangzhou, COS: ap-guangzhou. Not needed when the endpoint names it.",
+            _CLOUD,
+            examples=["bj", "gz", "su", "cn-hangzhou", "cn-shanghai", "cn-beijing", "ap-guangzhou", "ap-shanghai"],
+        ),
+        "security_token": _field(
+            "Security token",
+            "Token of a temporary (STS) key pair; empty for permanent keys.",
+            _CLOUD,
+            format="password",
+        ),
+        "addressing": _field(
+            "Addressing",
+            "How requests name the bucket. auto: in the host for the clouds' own hosts, in the path for IP addresses, "
+            "not at all for custom domains.",
+            _ADDRESSING,
+            enum=["auto", "virtual", "path", "cname"],
+            default="auto",
+        ),
+        "public_endpoint": _field(
+            "Public endpoint",
+            "Host that presigned URLs point to, when other people do not reach the endpoint: https://files.example.com",
+            _ADDRESSING,
+        ),
+        "verify": _field(
+            "Verify TLS", "true, false, or the path of a CA bundle on the workers. Default: true.", _TRANSPORT
+        ),
+        "proxies": _field(
+            "Proxies",
+            'Proxy by scheme, over those of the environment: {"https": "http://proxy.example.com:3128"}',
+            _TRANSPORT,
+            type=["object", "null"],
+        ),
+        "connect_timeout": _field(
+            "Connect timeout",
+            "Seconds to wait for a connection. Default: 10.",
+            _TRANSPORT,
+            type=["number", "null"],
+            minimum=1,
+        ),
+        "read_timeout": _field(
+            "Read timeout",
+            "Seconds to wait between two bytes. Default: 60.",
+            _TRANSPORT,
+            type=["number", "null"],
+            minimum=1,
+        ),
+        "max_attempts": _field(
+            "Attempts",
+            "How often a request is sent at most. Default: 5.",
+            _TRANSPORT,
+            type=["integer", "null"],
+            minimum=1,
+        ),
+    }
+
+
+def _field(label: str, description: str, section: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "label": label,
+        "description": description,
+        "schema": {"type": ["string", "null"], "section": section, **schema},
+    }
