@@ -78,7 +78,7 @@ class PresignURLOperator(BaseOperator):
 
     def _own_params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the params given to this task: Airflow's constructor hands over those of the DAG as well."""
-        of_dag = self.dag.params if self.has_dag() else {}
+        of_dag = self.dag.params if self.has_dag() else {}  # type: ignore[no-untyped-call]
         given = params or {}
         return {name: given[name] for name in given if name not in of_dag}
 

@@ -25,7 +25,7 @@ class ObjectKeyTrigger(BaseTrigger):
     """
 
     def __init__(self, keys: Sequence[str], bucket: str | None, aksk_conn_id: str, poke_interval: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.keys = list(keys)
         self.bucket = bucket
         self.aksk_conn_id = aksk_conn_id
