@@ -1,0 +1,41 @@
+"""Property tests against a vendor's SDK, and the count of the examples they really compared."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+WANTED = 2_000
+declared: Counter[str] = Counter()
+compared: Counter[str] = Counter()
+
+
+def against_sdk(vendor: str, examples: int, **strategies: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run a test for that many drawn examples, the same ones every time, and count those that held.
+
+    conftest.py fails the test if fewer were compared than declared, and prints the sums.
+    """
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def counting(**drawn: Any) -> None:
+            test(**drawn)
+            compared[vendor] += 1
+
+        run = settings(
+            max_examples=examples,
+            derandomize=True,
+            deadline=None,
+            database=None,
+            phases=[Phase.explicit, Phase.generate, Phase.shrink],
+            suppress_health_check=[HealthCheck.too_slow],
+        )(given(**strategies)(counting))
+        run.against_sdk = (vendor, examples)
+        declared[vendor] += examples
+        return run
+
+    return decorate
