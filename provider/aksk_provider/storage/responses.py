@@ -162,7 +162,7 @@ def error_in_body(vendor: Vendor, body: bytes) -> bool:
     """Tell whether the body of a successful status is an error, as long-running operations may answer."""
     start = body.lstrip()[:200]
     if vendor.dialect == "json":
-        return start.startswith(b"{") and b'"code"' in start and b'"message"' in body
+        return b'"code"' in start and "code" in _json(body)
     return b"<Error>" in start or b"<Error " in start
 
 

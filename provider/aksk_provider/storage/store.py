@@ -22,7 +22,7 @@ from aksk_provider.errors import (
     ServiceError,
     TransportError,
 )
-from aksk_provider.signing import PresignedURL, Request, Signer
+from aksk_provider.signing import PresignedURL, Request, Signer, encoding
 from aksk_provider.storage import checksums, operations, responses, retry
 from aksk_provider.storage.auth import SignatureAuth
 from aksk_provider.storage.config import Endpoint, StoreConfig, locate, locate_bucket
@@ -358,7 +358,7 @@ class ObjectStore:
             response = self._session.request(
                 request.method,
                 request.url,
-                headers=dict(request.headers),
+                headers=encoding.checked_headers(request.headers),
                 data=body if len(body) else None,
                 auth=SignatureAuth(self._signer(operation, endpoint), self.config.credentials, self._clock),
                 timeout=(self.config.connect_timeout, self.config.read_timeout),
