@@ -53,7 +53,7 @@ class ServiceError(ObjectStorageError):
     :param vendor: ``bos``, ``oss`` or ``cos``
     :param operation: what was asked, e.g. ``GET oss://bucket/key``
     :param status: HTTP status; 200 is possible where a vendor reports errors in the body
-    :param code: the vendor's error code, e.g. ``NoSuchKey``
+    :param code: the vendor's error code, e.g. ``NoSuchKey``; empty where the answer has none
     :param message: the vendor's message
     :param request_id: the vendor's request id, to be quoted to its support
     :param hint: what to do next, where we know it
@@ -80,7 +80,7 @@ class ServiceError(ObjectStorageError):
         self.request_id = request_id
         self.hint = hint
         self.retry_after = retry_after
-        parts = [f"{operation} failed: HTTP {status} {code}"]
+        parts = [f"{operation} failed: HTTP {status} {code}".rstrip()]
         if message:
             parts.append(f": {message}")
         if request_id:

@@ -70,6 +70,24 @@ def test_an_error_without_a_body_is_read_from_the_headers(server: ScriptedServer
         make_store("cos").head("key")
 
 
+@pytest.mark.parametrize("vendor", ["bos", "cos"])
+def test_a_head_without_a_code_is_explained_by_a_get(
+    server: ScriptedServer, make_store: MakeStore, vendor: str
+) -> None:
+    store = make_store(vendor)
+    for code, kind in (("NoSuchBucket", errors.BucketNotFoundError), ("NoSuchKey", errors.NotFoundError)):
+        server.answers = [Answer(404), Answer(404, error_body(vendor, code))]
+        with pytest.raises(kind, match=code):
+            store.head("key")
+    assert [asked.method for asked in server.asked] == ["HEAD", "GET", "HEAD", "GET"]
+    server.answers = [Answer(404)]
+    assert store.exists("key") is False
+    assert len(server.asked) == 5
+    server.answers = [Answer(403), Answer(403, error_body(vendor, "RequestExpired"))]
+    with pytest.raises(errors.PermissionDeniedError, match="RequestExpired: because"):
+        store.exists("key")
+
+
 def test_an_error_page_that_is_not_the_vendors_is_still_an_error(server: ScriptedServer, make_store: MakeStore) -> None:
     server.answers = [Answer(502, b"<html>bad gateway", {"Content-Type": "text/html"})]
     for vendor in VENDORS:

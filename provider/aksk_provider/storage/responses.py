@@ -171,7 +171,7 @@ def service_error(
 ) -> errors.ServiceError:
     """Return the error that an answer means, with the vendor's code, message and request id."""
     said = _error_fields(vendor, headers, body)
-    code = said.get("code") or _code_of_status(status)
+    code = said.get("code", "")
     endpoint = said.get("endpoint") or (headers.get("Location", "") if 300 <= status < 400 else "")
     hint = _HINTS.get(code, "")
     if endpoint:
@@ -208,11 +208,6 @@ def _error_class(status: int, code: str, operation: Operation, vendor: Vendor) -
         304: errors.PreconditionFailedError,
         412: errors.PreconditionFailedError,
     }.get(status, errors.ServiceError)
-
-
-def _code_of_status(status: int) -> str:
-    """Return a code for answers without a body, such as those to HEAD."""
-    return {304: "NotModified", 403: "AccessDenied", 404: "NotFound", 412: "PreconditionFailed"}.get(status, "Unknown")
 
 
 def _error_fields(vendor: Vendor, headers: Mapping[str, str], body: bytes) -> dict[str, str]:

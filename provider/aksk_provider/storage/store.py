@@ -1,54 +1,30 @@
-"""The object store: build, sign, send, parse. The only module that opens a socket."""
+"""The object store: what can be done with objects, in terms of keys and buckets."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
 
 import requests
-import tenacity
-import urllib3.exceptions
 
-from aksk_provider import __version__
 from aksk_provider.errors import (
     BucketNotFoundError,
     InvalidRequestError,
     NotFoundError,
     ObjectStorageError,
     PermissionDeniedError,
-    ServiceError,
     TransportError,
 )
-from aksk_provider.signing import PresignedURL, Request, Signer, encoding
-from aksk_provider.storage import checksums, operations, responses, retry
-from aksk_provider.storage.auth import SignatureAuth
-from aksk_provider.storage.config import Endpoint, StoreConfig, locate, locate_bucket
+from aksk_provider.signing import PresignedURL, Request
+from aksk_provider.storage import checksums, operations, responses
+from aksk_provider.storage.config import StoreConfig, locate, locate_bucket
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.responses import ObjectInfo, Page
-from aksk_provider.storage.vendors import Scope
+from aksk_provider.storage.transport import Body, Transport
 
 log = logging.getLogger(__name__)
-_ERROR_BODY_LIMIT = 1024**2
-
-
-class Body(Protocol):
-    """A request body that can be sent again from its start.
-
-    :param checksum: the vendor's checksum of what was last sent
-    """
-
-    checksum: int
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the content in blocks, from the start."""
-        ...
-
-    def __len__(self) -> int:
-        """Return the size in bytes."""
-        ...
 
 
 def _now() -> datetime:
@@ -68,11 +44,7 @@ class ObjectStore:
     def __init__(self, config: StoreConfig, *, clock: Callable[[], datetime] = _now) -> None:
         self.config = config
         self._clock = clock
-        self._session = requests.Session()
-        self._session.headers.clear()
-        self._session.headers.update(
-            {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-        )
+        self.transport = Transport(config, clock)
 
     def __enter__(self) -> ObjectStore:
         return self
@@ -82,7 +54,7 @@ class ObjectStore:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self.transport.close()
 
     def uri(self, key: str, bucket: str | None = None) -> str:
         """Return the URI (``oss://bucket/key``) that a key stands for."""
@@ -99,7 +71,7 @@ class ObjectStore:
             next(self.pages(bucket=bucket, page_size=1))
             return f"{title} accepts the key pair, and bucket {bucket} can be listed"
         try:
-            self.send(Operation("GET", None)).close()
+            self.transport.send(Operation("GET", None)).close()
         except PermissionDeniedError as error:
             if error.code != "AccessDenied":
                 raise
@@ -141,7 +113,7 @@ class ObjectStore:
             overwrite=overwrite,
         )
         vendor = self.config.vendor
-        with self.send(operation, body) as response:
+        with self.transport.send(operation, body) as response:
             info = responses.object_info(vendor, bucket, key, response.headers, size=len(body))
             computed = checksums.ALGORITHMS[vendor.checksum](body, 0) if isinstance(body, bytes) else body.checksum
             checksums.verify(vendor, info.uri, response.headers, computed)
@@ -165,7 +137,7 @@ class ObjectStore:
         """
         bucket, key = locate(self.config, key, bucket)
         operation = operations.get_object(bucket, key, byte_range=byte_range, version_id=version_id, headers=headers)
-        return self.send(operation, repeat=repeat)
+        return self.transport.send(operation, repeat=repeat)
 
     def info(self, key: str, bucket: str | None, response: requests.Response) -> ObjectInfo:
         """Return what an answer to :meth:`get` says about the object."""
@@ -175,7 +147,8 @@ class ObjectStore:
     def head(self, key: str, bucket: str | None = None, *, version_id: str | None = None) -> ObjectInfo:
         """Return the properties of an object."""
         bucket, key = locate(self.config, key, bucket)
-        with self.send(operations.head_object(bucket, key, version_id=version_id)) as response:
+        operation = operations.head_object(bucket, key, version_id=version_id)
+        with self.transport.send(operation) as response:
             return responses.object_info(self.config.vendor, bucket, key, response.headers)
 
     def exists(self, key: str, bucket: str | None = None) -> bool:
@@ -198,7 +171,7 @@ class ObjectStore:
             operation = operations.list_objects(
                 vendor, bucket, prefix=prefix, delimiter=delimiter, page=next_page, page_size=page_size
             )
-            page = responses.list_page(vendor, bucket, self._read(operation)[1])
+            page = responses.list_page(vendor, bucket, self.transport.read(operation)[1])
             yield page
             if page.next_page is None:
                 return
@@ -225,7 +198,7 @@ class ObjectStore:
         """Delete an object. Deleting what is not there is no error."""
         bucket, key = locate(self.config, key, bucket)
         try:
-            self.send(operations.delete_object(bucket, key, version_id=version_id)).close()
+            self.transport.send(operations.delete_object(bucket, key, version_id=version_id)).close()
         except BucketNotFoundError:
             raise
         except NotFoundError:
@@ -280,7 +253,7 @@ class ObjectStore:
             storage_class=storage_class,
             overwrite=overwrite,
         )
-        headers, body = self._read(operation)
+        headers, body = self.transport.read(operation)
         return responses.copy_result(vendor, before, target_place, headers, body)
 
     # signatures to hand out
@@ -308,8 +281,9 @@ class ObjectStore:
         endpoint = self.config.public_endpoint or self.config.endpoint
         operation = self._operation(method, key, bucket, headers, params, version_id)
         now = self._clock()
-        return self._signer(operation, endpoint, list(operation.headers)).presign(
-            self._request(operation, endpoint),
+        signer = self.transport.signer(operation, endpoint, list(operation.headers))
+        return signer.presign(
+            self.transport.request(operation, endpoint),
             self.config.credentials(),
             now=now,
             expires_in=_lifetime(now, expires_in, expires_at),
@@ -326,80 +300,19 @@ class ObjectStore:
         params: Mapping[str, str] | None = None,
     ) -> Request:
         """Return a request with the signature in its headers, for a client that sends it itself."""
-        operation = self._operation(method, key, bucket, headers, params, None)
-        return self._signer(operation, self.config.endpoint).sign(
-            self._request(operation, self.config.endpoint),
+        operation, endpoint = self._operation(method, key, bucket, headers, params, None), self.config.endpoint
+        return self.transport.signer(operation, endpoint).sign(
+            self.transport.request(operation, endpoint),
             self.config.credentials(),
             now=self._clock(),
             expires_in=expires_in,
         )
 
-    # transport
-
-    def send(self, operation: Operation, body: bytes | Body | None = None, *, repeat: bool = True) -> requests.Response:
-        """Sign and send, again after failures that may pass, and return the answer with its body unread.
-
-        :param body: overrides the operation's own
-        :param repeat: ``False`` sends once, for a caller that repeats more than the request
-        :raises ServiceError: the store's error
-        :raises TransportError: there was no answer
-        """
-        body = operation.body if body is None else body
-        return self.retrying()(self._send_once, operation, body) if repeat else self._send_once(operation, body)
-
-    def retrying(self) -> tenacity.Retrying:
-        """Return the retry policy of this store."""
-        return retry.policy(self.config.max_attempts)
-
-    def _send_once(self, operation: Operation, body: bytes | Body) -> requests.Response:
-        vendor, endpoint = self.config.vendor, self.config.endpoint
-        request = self._request(operation, endpoint)
-        try:
-            response = self._session.request(
-                request.method,
-                request.url,
-                headers=encoding.checked_headers(request.headers),
-                data=body if len(body) else None,
-                auth=SignatureAuth(self._signer(operation, endpoint), self.config.credentials, self._clock),
-                timeout=(self.config.connect_timeout, self.config.read_timeout),
-                verify=self.config.verify,
-                proxies=dict(self.config.proxies),
-                allow_redirects=False,
-                stream=True,
-            )
-        except requests.RequestException as error:
-            raise retry.transport_error(operation.describe(vendor), endpoint, error) from error
-        if response.status_code >= 300:
-            raise self._error(operation, response)
-        return response
-
-    def _error(self, operation: Operation, response: requests.Response) -> ServiceError:
-        with response:
-            try:
-                body = b"" if operation.method == "HEAD" else response.raw.read(_ERROR_BODY_LIMIT)
-            except urllib3.exceptions.HTTPError:
-                body = b""
-        return responses.service_error(self.config.vendor, operation, response.status_code, response.headers, body)
-
-    def _read(self, operation: Operation) -> tuple[Mapping[str, str], bytes]:
-        """Send and return headers and body, raising the error that a body of a successful status may hold."""
-        vendor = self.config.vendor
-
-        def attempt() -> tuple[Mapping[str, str], bytes]:
-            with self._send_once(operation, operation.body) as response:
-                try:
-                    body = response.content
-                except requests.RequestException as error:
-                    raise retry.transport_error(operation.describe(vendor), self.config.endpoint, error) from error
-            if responses.error_in_body(vendor, body):
-                raise responses.service_error(vendor, operation, response.status_code, response.headers, body)
-            return response.headers, body
-
-        return self.retrying()(attempt)
-
     def _delete_batch(self, bucket: str, keys: Sequence[str]) -> Sequence[responses.DeleteFailure]:
         vendor = self.config.vendor
-        return responses.delete_failures(vendor, self._read(operations.delete_objects(vendor, bucket, keys))[1])
+        return responses.delete_failures(
+            vendor, self.transport.read(operations.delete_objects(vendor, bucket, keys))[1]
+        )
 
     def _operation(
         self,
@@ -413,15 +326,6 @@ class ObjectStore:
         bucket, key = locate(self.config, key, bucket)
         pairs = [*(params or {}).items(), *([("versionId", version_id)] if version_id else [])]
         return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
-
-    def _request(self, operation: Operation, endpoint: Endpoint) -> Request:
-        return Request(
-            operation.method, endpoint.url(operation.bucket, operation.key, operation.query), operation.headers
-        )
-
-    def _signer(self, operation: Operation, endpoint: Endpoint, headers: Collection[str] | None = None) -> Signer:
-        path_style = endpoint.addressing == "path"
-        return self.config.vendor.signer(Scope(self.config.region, operation.bucket, path_style, headers))
 
     def _locate_prefix(self, prefix: str, bucket: str | None) -> tuple[str, str]:
         place, separator, rest = prefix.partition("://")

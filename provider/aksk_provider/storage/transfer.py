@@ -195,7 +195,7 @@ def download(
             info = reader.info
             return DownloadResult(str(path), info.uri, reader.size, info.etag, info.crc64)
 
-    return store.retrying()(attempt)
+    return store.transport.retrying()(attempt)
 
 
 @contextmanager
