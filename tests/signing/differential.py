@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 
 WANTED = 2_000
-declared: Counter[str] = Counter()
+declared: dict[str, dict[str, int]] = defaultdict(dict)
 compared: Counter[str] = Counter()
 
 
@@ -35,7 +35,12 @@ def against_sdk(vendor: str, examples: int, **strategies: Any) -> Callable[[Call
             suppress_health_check=[HealthCheck.too_slow],
         )(given(**strategies)(counting))
         run.against_sdk = (vendor, examples)
-        declared[vendor] += examples
+        declared[vendor][test.__qualname__] = examples
         return run
 
     return decorate
+
+
+def assert_enough_are_declared(vendor: str) -> None:
+    """Hold a vendor's test file to the number of examples that the project promises."""
+    assert sum(declared[vendor].values()) >= WANTED

@@ -70,6 +70,15 @@ class Pairs:
         return self._pairs
 
 
+def names_to_sign(headers: dict[str, str], chosen: Iterable[str] | None = None) -> list[str]:
+    """Return the list the vendor's formula asks for: of the headers that have a value, the default or chosen ones."""
+    present = {name.lower() for name, value in headers.items() if value.strip()}
+    if chosen is None:
+        default = {"host", "content-type", "content-md5", "content-length"}
+        return sorted(name for name in present if name in default or name.startswith("x-bce-"))
+    return sorted(present & {"host", TOKEN, *(name.lower() for name in chosen)})
+
+
 def sign(
     method: str,
     path: str,

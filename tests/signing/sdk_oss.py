@@ -128,11 +128,11 @@ def presign(place: Place, operation: Any, credentials: Credentials, now: datetim
         return client.presign(operation, expires=timedelta(seconds=seconds))
 
 
-def sign(
+def signed_in_context(
     signer: SignerV4,
     method: str,
     url: str,
-    key: str,
+    key: str | None,
     params: Iterable[tuple[str, str]],
     headers: dict[str, str],
     credentials: Credentials,
@@ -141,14 +141,15 @@ def sign(
     seconds: int | None = None,
     product: str = "oss",
     region: str = REGION,
-) -> HttpRequest:
+    bucket: str = BUCKET,
+) -> tuple[HttpRequest, SigningContext]:
     """Return what the SDK's signer makes of a request: the only way to give it additional headers."""
     query = urlencode(list(params), quote_via=quote)
     request = HttpRequest(method, f"{url}?{query}" if query else url, headers)
     context = SigningContext(
         product=product,
         region=region,
-        bucket=BUCKET,
+        bucket=bucket,
         key=key,
         request=request,
         credentials=_theirs(credentials),
@@ -159,7 +160,7 @@ def sign(
         context.auth_method_query = True
         context.expiration_time = now + timedelta(seconds=seconds)
     signer.sign(context)
-    return request
+    return request, context
 
 
 def _theirs(credentials: Credentials) -> Any:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from aksk_provider.signing import BosSigner
 from tests.signing import sdk_bos, sdk_limits
-from tests.signing.differential import against_sdk
-from tests.signing.sdk_bos import TOKEN, Place
+from tests.signing.differential import against_sdk, assert_enough_are_declared
+from tests.signing.sdk_bos import TOKEN, Place, names_to_sign
 from tests.signing.strategies import Case, cases, headers, target
 
 # The SDK reads the clock and converts times with functions that Python 3.12 deprecates.
@@ -31,15 +31,6 @@ HEADERS = headers(
     "x-bce-meta-",
 )
 PLACES = sdk_limits.bos_places
-DEFAULT = {"host", "content-type", "content-md5", "content-length"}
-
-
-def names_to_sign(headers: dict[str, str], chosen: set[str] | None = None) -> list[str]:
-    """Return the list the vendor's formula asks for: chosen headers that have a value, by name."""
-    present = {name.lower() for name, value in headers.items() if value.strip()}
-    return sorted(
-        name for name in present if (name in chosen if chosen else name in DEFAULT or name.startswith("x-bce-"))
-    )
 
 
 def sdk_authorization(case: Case, place: Place, headers: dict[str, str], names: list[str]) -> str:
@@ -80,7 +71,7 @@ def test_an_explicit_list_is_signed_as_the_sdk_signs_it(case: Case, place: Place
     headers = {**case.headers, "Host": place.host}
     if case.credentials.token:
         headers[TOKEN] = case.credentials.token
-    names = names_to_sign(headers, {"host", TOKEN, *(name.lower() for name in chosen)})
+    names = names_to_sign(headers, chosen)
     assert signed.headers["Authorization"] == sdk_authorization(case, place, headers, names)
 
 
@@ -142,3 +133,7 @@ def test_a_url_to_write_is_the_sdk_clients(case: Case, place: Place) -> None:
         place, case.method, case.key, dict(case.params), {}, None, case.credentials, case.now, case.seconds
     )
     assert target(presigned.url) == target(theirs)
+
+
+def test_two_thousand_requests_are_compared() -> None:
+    assert_enough_are_declared("bos")

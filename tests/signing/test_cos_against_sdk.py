@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aksk_provider.signing import CosSigner
 from tests.signing import sdk_cos, sdk_limits, strategies
-from tests.signing.differential import against_sdk
+from tests.signing.differential import against_sdk, assert_enough_are_declared
 from tests.signing.sdk_cos import TOKEN, Place
 from tests.signing.strategies import Case, cases, target
 
@@ -107,3 +107,7 @@ def test_a_url_is_the_sdk_clients(case: Case, place: Place) -> None:
     headers = sdk_limits.cos_headers_on_the_wire(case.headers)
     theirs = sdk_cos.presign(place, case.method, case.key, params, headers, case.credentials, case.now, case.seconds)
     assert target(presigned.url) == target(sdk_limits.cos_spaces_as_signed(theirs))
+
+
+def test_two_thousand_requests_are_compared() -> None:
+    assert_enough_are_declared("cos")

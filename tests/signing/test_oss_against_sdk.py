@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aksk_provider.signing import OssSigner, Request
 from tests.signing import sdk_limits, sdk_oss, strategies
-from tests.signing.differential import against_sdk
+from tests.signing.differential import against_sdk, assert_enough_are_declared
 from tests.signing.sdk_oss import BUCKET, REGION, TOKEN, Place
 from tests.signing.strategies import Case, cases, target
 
@@ -70,7 +70,7 @@ def test_additional_headers_are_signed_as_the_sdk_signs_them(
     signed = signer.sign(case.request(place.base), case.credentials, now=case.now)
 
     headers = sdk_limits.oss_headers_on_the_wire(case.headers) | {"Host": place.host}
-    theirs = sdk_oss.sign(
+    theirs, _ = sdk_oss.signed_in_context(
         sdk_oss.SignerV4(),
         case.method,
         place.base,
@@ -115,7 +115,7 @@ def test_a_url_with_additional_headers_is_the_sdks(
     request = case.request(place.base)
     presigned = signer.presign(request, case.credentials, now=case.now, expires_in=case.expires_in)
 
-    theirs = sdk_oss.sign(
+    theirs, _ = sdk_oss.signed_in_context(
         sdk_oss.SignerV4(),
         case.method,
         request.url.partition("?")[0],
@@ -175,3 +175,7 @@ def test_a_presigned_operation_is_the_sdk_presigners(case: Case, place: Place, o
     assert presigned.method == theirs.method
     assert presigned.signed_headers == theirs.signed_headers
     assert presigned.expires_at == theirs.expiration.replace(microsecond=0)
+
+
+def test_two_thousand_requests_are_compared() -> None:
+    assert_enough_are_declared("oss")
