@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from aksk_provider.hooks.connection import store_config
-
 if TYPE_CHECKING:
     from aksk_provider.signing import PresignedURL, Request
     from aksk_provider.storage import DownloadResult, ObjectInfo, ObjectStore
@@ -41,6 +39,7 @@ class ObjectStorageHook(BaseHook):
     @cached_property
     def store(self) -> ObjectStore:
         """The store itself, for what the hook does not wrap."""
+        from aksk_provider.hooks.connection import store_config
         from aksk_provider.storage import ObjectStore
 
         return ObjectStore(store_config(self.get_connection(self.aksk_conn_id)))
