@@ -10,7 +10,7 @@
     └── ServiceError          the store answered with an error
         ├── NotFoundError         404
         │   └── BucketNotFoundError   404 with the vendor's code for a missing bucket
-        ├── PermissionDeniedError 401, 403
+        ├── PermissionDeniedError 401, 403, or the vendor's code for a wrong key or signature
         ├── ConflictError         409
         │   └── ObjectExistsError     409 or 412 because overwriting was not allowed
         ├── PreconditionFailedError   304, 412

@@ -149,10 +149,10 @@ def _parse_endpoint(
         )
     known = vendor.hosts.fullmatch(parts.hostname or "")
     bucket = known["bucket"] if known else None
-    if bucket:
-        host = host.removeprefix(f"{bucket}.")
     if addressing == "auto":
         addressing = "virtual" if known else "path" if _is_local(parts.hostname or "") else "cname"
+    if bucket and addressing != "cname":
+        host = host.removeprefix(f"{bucket}.")
     regions = known.groupdict() if known else {}
     endpoint = Endpoint(parts.scheme, host, addressing)  # type: ignore[arg-type]
     return endpoint, bucket, regions.get("region") or regions.get("dualstack")

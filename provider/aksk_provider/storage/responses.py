@@ -18,6 +18,9 @@ from aksk_provider.storage.operations import Operation, decode_metadata, uri
 from aksk_provider.storage.vendors import Vendor
 
 _BUCKET_MISSING = frozenset({"NoSuchBucket"})
+_REFUSED = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestExpired", "InvalidHTTPAuthHeader"}
+)
 _THROTTLED = frozenset({"SlowDown", "RequestLimitExceeded", "TooManyRequests", "Throttling", "ServiceBusy"})
 _RETRYABLE_CODES = frozenset({"RequestTimeout"})
 _HINTS = {
@@ -196,6 +199,8 @@ def _error_class(status: int, code: str, operation: Operation, vendor: Vendor) -
         return errors.ThrottledError
     if code in _BUCKET_MISSING:
         return errors.BucketNotFoundError
+    if code in _REFUSED:  # BOS answers some of them with 400
+        return errors.PermissionDeniedError
     if status in (409, 412) and f"{vendor.headers}forbid-overwrite" in operation.headers:
         return errors.ObjectExistsError
     if status >= 500:
