@@ -1,0 +1,135 @@
+"""Airflow's services as processes of their own, each in its own process group, so that stopping leaves none behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+
+class StartError(RuntimeError):
+    """A service ended, or did not become healthy in time."""
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return a free loopback port, the preferred one where that is free."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", preferred))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def group(arguments: Sequence[str], settings: Mapping[str, str], log: Path, **options: Any) -> Iterator[Any]:
+    """Run ``python -m ...`` in a process group of its own until the block ends.
+
+    :param settings: set in the environment, over this process's own
+    :param log: collects what it prints
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **settings},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **options,
+        )
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and everything in its group, politely first."""
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=8)
+            if not _group_lives(process.pid):
+                break
+    if process.stdin:
+        process.stdin.close()
+
+
+def _group_lives(group_id: int) -> bool:
+    for _ in range(20):
+        try:
+            os.killpg(group_id, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@contextlib.contextmanager
+def airflow(settings: Mapping[str, str], logs: Path, *, port: int) -> Iterator[dict[str, Any]]:
+    """Run all of Airflow's services, healthy when the block begins, until it ends.
+
+    :param settings: as :func:`tests.support.airflow_home.settings` returns them; the database is there already
+    :param logs: folder for a log of each service
+    :param port: port of the API server
+    """
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        **settings,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+    }
+    flags = {"api-server": ["--host", "127.0.0.1", "--port", str(port)]}
+    with contextlib.ExitStack() as stack:
+        running = {
+            name: stack.enter_context(
+                group(["airflow", name, *flags.get(name, ())], settings, logs / f"{name}.log", stdin=subprocess.DEVNULL)
+            )
+            for name in SERVICES
+        }
+        _wait_until_healthy(url, running, logs)
+        yield running
+
+
+def _wait_until_healthy(url: str, running: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not _healthy(url):
+        for name, process in running.items():
+            if process.poll() is not None:
+                raise StartError(f"{name} ended:\n{tail(logs / f'{name}.log')}")
+        if time.monotonic() > deadline:
+            raise StartError("Airflow is not healthy after two minutes:\n" + tail(logs / "api-server.log"))
+        time.sleep(0.3)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/api/v2/monitor/health", timeout=5) as answer:
+            states = json.load(answer)
+    except (OSError, ValueError):
+        return False
+    parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    return all((states.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def tail(log: Path, lines: int = 60) -> str:
+    """Return the end of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
