@@ -177,20 +177,23 @@ class ObjectStorageHook(BaseHook):
     def sign(
         self,
         method: str,
-        key: str,
+        key: str | None,
         bucket: str | None = None,
         *,
         expires_in: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Request:
-        """Return a request whose headers are signed, for a client that sends it itself."""
+        """Return a request whose headers are signed, for a client that sends it itself.
+
+        :param key: key or URI; ``None`` for a request to the bucket, such as a listing
+        """
         return self.store.sign(method, key, bucket, expires_in=expires_in, headers=headers, params=params)
 
     def authorization(
         self,
         method: str,
-        key: str,
+        key: str | None,
         bucket: str | None = None,
         *,
         expires_in: timedelta | None = None,

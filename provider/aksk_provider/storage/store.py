@@ -292,14 +292,17 @@ class ObjectStore:
     def sign(
         self,
         method: str,
-        key: str,
+        key: str | None,
         bucket: str | None = None,
         *,
         expires_in: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Request:
-        """Return a request with the signature in its headers, for a client that sends it itself."""
+        """Return a request with the signature in its headers, for a client that sends it itself.
+
+        :param key: key or URI; ``None`` for a request to the bucket, such as a listing
+        """
         operation, endpoint = self._operation(method, key, bucket, headers, params, None), self.config.endpoint
         return self.transport.signer(operation, endpoint).sign(
             self.transport.request(operation, endpoint),
@@ -317,13 +320,16 @@ class ObjectStore:
     def _operation(
         self,
         method: str,
-        key: str,
+        key: str | None,
         bucket: str | None,
         headers: Mapping[str, str] | None,
         params: Mapping[str, str] | None,
         version_id: str | None,
     ) -> Operation:
-        bucket, key = locate(self.config, key, bucket)
+        if key is None:
+            bucket = locate_bucket(self.config, bucket)
+        else:
+            bucket, key = locate(self.config, key, bucket)
         pairs = [*(params or {}).items(), *([("versionId", version_id)] if version_id else [])]
         return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
 
