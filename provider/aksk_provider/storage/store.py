@@ -330,7 +330,9 @@ class ObjectStore:
             bucket = locate_bucket(self.config, bucket)
         else:
             bucket, key = locate(self.config, key, bucket)
-        pairs = [*(params or {}).items(), *([("versionId", version_id)] if version_id else [])]
+        names = self.config.vendor.parameters
+        pairs = [(names.get(name, name), value) for name, value in (params or {}).items()]
+        pairs += [("versionId", version_id)] if version_id else []
         return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
 
     def _locate_prefix(self, prefix: str, bucket: str | None) -> tuple[str, str]:

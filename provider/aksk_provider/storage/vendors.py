@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from aksk_provider.errors import ConnectionConfigError
@@ -65,6 +65,7 @@ class Vendor:
     :param copy_source: source header of a copy from (service host, bucket, encoded key)
     :param environment: variables for access key, secret key and token, by preference
     :param signer: makes the signer for a scope
+    :param parameters: its own names of the query parameters that the others call alike
     """
 
     name: str
@@ -84,6 +85,7 @@ class Vendor:
     copy_source: Callable[[str, str, str], str]
     environment: tuple[tuple[str, str, str], ...]
     signer: Callable[[Scope], Signer]
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def _bos_signer(scope: Scope) -> Signer:
@@ -126,6 +128,14 @@ BOS = Vendor(
         ("BAIDUCLOUD_ACCESS_KEY", "BAIDUCLOUD_SECRET_KEY", "BCE_STS_TOKEN"),
     ),
     signer=_bos_signer,
+    parameters={
+        "response-content-type": "responseContentType",
+        "response-content-language": "responseContentLanguage",
+        "response-expires": "responseExpires",
+        "response-cache-control": "responseCacheControl",
+        "response-content-disposition": "responseContentDisposition",
+        "response-content-encoding": "responseContentEncoding",
+    },
 )
 OSS = Vendor(
     name="oss",
