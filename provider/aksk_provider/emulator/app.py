@@ -21,6 +21,8 @@ from aksk_provider.emulator.routing import Target, route
 from aksk_provider.emulator.verify import VERIFIERS
 from aksk_provider.errors import InvalidRequestError
 
+_NAMES = {"etag": "ETag", "content-md5": "Content-MD5"}
+
 
 class Application:
     """Answers the requests of the three protocols.
@@ -61,6 +63,7 @@ class Application:
         except Refused as refused:
             return Reply(400, {"content-type": "text/plain"}, f"{refused.code}: {refused.message}\n".encode())
         dialect = DIALECTS[target.vendor]
+        inbound = dialect.heard(inbound)
         try:
             reply = await self._perform(inbound, target, body, now)
         except InvalidRequestError as error:
@@ -101,11 +104,16 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+def _wire_name(name: str) -> str:
+    """Write the name of a header as the vendors do: Tencent's SDK hands headers out in a plain dictionary."""
+    return name if name.startswith("x-") else _NAMES.get(name, name.title())
+
+
 async def _send(reply: Reply, headers: Mapping[str, str], request: Request, send: Send) -> None:
     if reply.status not in (204, 304):
         length = reply.content.length if reply.content else len(reply.body) if reply.length is None else reply.length
         headers = {**headers, "content-length": str(length)}
-    raw = [(name.encode("latin-1"), value.encode()) for name, value in headers.items()]
+    raw = [(_wire_name(name).encode("latin-1"), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     if reply.content:
         await _send_content(reply.content, request, send)

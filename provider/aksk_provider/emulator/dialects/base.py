@@ -83,6 +83,10 @@ class Dialect(ABC):
     key_marker: ClassVar[str]
     upload_id_marker: ClassVar[str]
 
+    def heard(self, inbound: Inbound) -> Inbound:
+        """Return the request as the vendor reads it."""
+        return inbound
+
     def error(self, refused: Refused, inbound: Inbound) -> Reply:
         """Return the answer that a refusal means."""
         status, message = ERRORS[refused.code]

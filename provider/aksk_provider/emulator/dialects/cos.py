@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from aksk_provider.emulator.dialects.base import CopySource
@@ -43,6 +44,10 @@ class CosDialect(XmlDialect):
         "STANDARD", "STANDARD_IA", "INTELLIGENT_TIERING", "ARCHIVE", "DEEP_ARCHIVE",
         "MAZ_STANDARD", "MAZ_STANDARD_IA", "MAZ_INTELLIGENT_TIERING",
     )  # fmt: skip
+
+    def heard(self, inbound: Inbound) -> Inbound:
+        """Read ``+`` in the query as a space: the vendor's Python SDK sends the one and signs the other."""
+        return replace(inbound, query=inbound.query.replace("+", "%20"))
 
     def request_headers(self, request_id: str, *, failed: bool) -> dict[str, str]:
         """Return the request id, and on failure the trace id."""
