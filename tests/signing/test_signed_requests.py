@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 from hypothesis import given, settings
 
-from aksk_provider.signing import BosSigner, CosSigner, Credentials, OssSigner, PresignedURL, Request
+from aksk_provider.signing import BosSigner, CosSigner, Credentials, OssSigner, PresignedURL, Request, bos
 from tests.signing.strategies import Case, cases, headers
 
 NOW = datetime(2024, 2, 29, 12, 0, tzinfo=timezone.utc)
@@ -95,6 +95,13 @@ def test_another_spelling_of_the_same_request_has_the_same_signature(vendor: str
 
 
 @every_vendor
+@every_form
+def test_a_method_in_lower_case_has_the_same_signature(vendor: str, form: str) -> None:
+    lower = Signing(replace(REQUEST, method="get"))
+    assert signature(vendor, form, lower) == signature(vendor, form, Signing())
+
+
+@every_vendor
 def test_the_token_is_sent_and_listed_even_by_a_signer_that_lists_nothing(vendor: str) -> None:
     signer, token = LISTING_NOTHING[vendor], TOKENS[vendor]
     signed = signer.sign(REQUEST, TEMPORARY, now=NOW)
@@ -161,6 +168,27 @@ def test_a_url_is_changed_at_its_end_alone(vendor: str, case: Case) -> None:
 
 
 @every_vendor
+@pytest.mark.parametrize(
+    ("end", "start"),
+    [
+        ("&", "&?"),
+        ("a&", "a&?"),
+        ("a&?", "a&?"),
+        ("a", "a?"),
+        ("a?", "a?"),
+        ("a?b", "a?b&"),
+        ("a?b&", "a?b&"),
+    ],
+)
+def test_an_ampersand_is_part_of_the_key_until_there_is_a_query(vendor: str, end: str, start: str) -> None:
+    url = SIGNERS[vendor].presign(Request("GET", f"{BASE}/{end}"), TEMPORARY, now=NOW).url
+    assert url.startswith(f"{BASE}/{start}")
+    assert urlsplit(url).path == "/" + end.partition("?")[0]
+    assert query(url)[TOKENS[vendor]] == "token"
+    assert FIELDS[vendor] in query(url)
+
+
+@every_vendor
 def test_the_request_that_came_in_is_left_alone(vendor: str) -> None:
     given_headers = {"Content-Type": " text/plain "}
     request = Request("GET", f"{BASE}/a", given_headers)
@@ -194,6 +222,11 @@ def test_a_time_in_another_zone_is_the_same_time(vendor: str) -> None:
     there = NOW.astimezone(timezone(timedelta(hours=5, minutes=45)))
     ours: list[PresignedURL] = [SIGNERS[vendor].presign(REQUEST, TEMPORARY, now=now) for now in (NOW, there)]
     assert ours[0] == ours[1]
+
+
+def test_an_empty_header_does_not_count_for_bos_even_when_it_is_listed() -> None:
+    request = Request("GET", f"{BASE}/a", {"Host": "h", "x-bce-acl": "  "})
+    assert bos.canonical_request(request, ["host", "x-bce-acl", "absent"]) == "GET\n/a\n\nhost:h"
 
 
 def test_cos_is_back_dated_by_a_minute_against_a_clock_that_is_ahead() -> None:

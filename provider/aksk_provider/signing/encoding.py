@@ -56,7 +56,8 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
 def with_query(url: str, pairs: Iterable[tuple[str, str]]) -> str:
     """Append (name, value) pairs to a URL, percent-encoding them; an empty value leaves ``name=``."""
     added = "&".join(f"{encode(name)}={encode(value)}" for name, value in pairs)
-    separator = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
+    _, mark, query = url.partition("?")
+    separator = "?" if not mark else "&" if query and not query.endswith("&") else ""
     return f"{url}{separator}{added}" if added else url
 
 
