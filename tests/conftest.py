@@ -8,6 +8,8 @@ import pytest
 
 from aksk_provider.emulator import Account, Bucket, Emulator
 
+pytest_plugins = ["tests.support.fixtures"]
+
 PERMANENT = Account("AKPERMANENT", "SKPERMANENT")
 TEMPORARY = Account("AKTEMPORARY", "SKTEMPORARY", token="TOKENTEMPORARY/+=")
 BUCKETS = (

@@ -29,7 +29,13 @@ def main() -> None:
         for conn_id in connections:
             start = time.monotonic()
             result = dag_runs.run(dag, {"conn_id": conn_id})
-            print(json.dumps({"conn_id": conn_id, "seconds": time.monotonic() - start, **asdict(result)}), file=results)
+            told = {
+                "conn_id": conn_id,
+                "seconds": time.monotonic() - start,
+                "state": result.state,
+                "run_id": result.run_id,
+            }
+            print(json.dumps({**told, "tasks": [asdict(task) for task in result.tasks]}), file=results)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a DAG run left in the database."""
+    """What a DAG run left in the database, and the errors it raised by task."""
 
     run_id: str
     state: str
     tasks: list[TaskResult]
+    errors: dict[str, BaseException]
 
     def states(self) -> dict[str, str]:
         """Return the state of each task; of a mapped one, that of its last instance."""
@@ -54,9 +55,13 @@ def run(dag: DAG, conf: Mapping[str, Any] | None = None) -> RunResult:
 
     :param conf: overrides the DAG's params
     """
+    errors: dict[str, BaseException] = {}
+    for task in dag.tasks:
+        options = task.partial_kwargs if task.is_mapped else vars(task)
+        options["on_failure_callback"] = [lambda context: errors.update({context["ti"].task_id: context["exception"]})]
     _store(dag)
     made = dag.test(run_conf=dict(conf or {}))
-    return _result(dag.dag_id, made.run_id, str(made.state), dag.task_ids)
+    return RunResult(made.run_id, str(made.state), _tasks(dag.dag_id, made.run_id, dag.task_ids), errors)
 
 
 def _store(dag: DAG) -> None:
@@ -73,7 +78,7 @@ def _store(dag: DAG) -> None:
         SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name="in-memory", session=session)
 
 
-def _result(dag_id: str, run_id: str, state: str, order: Iterable[str]) -> RunResult:
+def _tasks(dag_id: str, run_id: str, order: Iterable[str]) -> list[TaskResult]:
     from airflow.models import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -88,4 +93,4 @@ def _result(dag_id: str, run_id: str, state: str, order: Iterable[str]) -> RunRe
             for ti in session.scalars(select(TaskInstance).filter_by(**of_run))
         ]
     rank = {task_id: place for place, task_id in enumerate(order)}
-    return RunResult(run_id, state, sorted(tasks, key=lambda task: (rank[task.task_id], task.map_index)))
+    return sorted(tasks, key=lambda task: (rank[task.task_id], task.map_index))

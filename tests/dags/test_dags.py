@@ -1,0 +1,93 @@
+"""Every DAG of ``dags/`` runs, for each cloud, as it is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import dag_runs
+from tests.support.clouds import Cloud
+from tests.support.processes import REPOSITORY
+
+FILES = sorted((REPOSITORY / "dags").glob("*.py"))
+Save = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def connection(cloud: Cloud, in_database: Save, scratch: Path) -> None:
+    in_database(cloud)
+
+
+@pytest.fixture
+def incoming(cloud: Cloud) -> Iterator[str]:
+    """A prefix with two files below it."""
+    prefix = f"incoming-{cloud.vendor}/"
+    with cloud.store() as store:
+        store.put(f"{prefix}b.csv", b"4\n5\n")
+        store.put(f"{prefix}a 1+1.csv", b"1\n2\n3\n")
+        yield prefix
+        store.delete_many([info.key for info in store.list(prefix)])
+
+
+def run(name: str, **conf: object) -> dag_runs.RunResult:
+    (dag,) = dag_runs.load(REPOSITORY / "dags" / f"{name}.py").values()
+    result = dag_runs.run(dag, conf)
+    assert result.state == "success", result.errors or result.states()
+    return result
+
+
+def test_the_tour_ends_with_equal_checksums() -> None:
+    result = run("object_storage_tour", mebibytes=3)
+    assert set(result.states().values()) == {"success"}
+    assert len(result.xcom("compare")) == 6
+    assert result.xcom("compare")[0] == result.xcom("fetch")
+    assert [task.xcom["size"] for task in result.tasks if task.task_id == "download"] == [3 * 1024**2] + [17] * 5
+
+
+def test_upload_and_wait_finds_the_report_and_the_marker(cloud: Cloud) -> None:
+    result = run("upload_and_wait")
+    uploaded = result.xcom("upload")
+    found = result.xcom("wait")
+    assert uploaded["uri"] in [info["uri"] for info in found]
+    assert result.xcom("marker")["uri"] in [info["uri"] for info in found]
+    with cloud.store() as store:
+        assert store.head(uploaded["uri"]).metadata == {"run": result.run_id}
+        store.delete_many([info["uri"] for info in found])
+
+
+def test_download_mapped_writes_every_object_below_the_prefix(incoming: str, tmp_path: Path) -> None:
+    result = run("download_mapped", prefix=incoming, folder=str(tmp_path / "target"))
+    files = {path.name: path.read_bytes() for path in (tmp_path / "target").iterdir()}
+    assert files == {"a 1+1.csv": b"1\n2\n3\n", "b.csv": b"4\n5\n"}
+    assert result.xcom("total") == 10
+
+
+def test_presigned_links_take_a_file_in_and_give_it_out_with_a_name() -> None:
+    result = run("presigned_links")
+    assert result.xcom("put_link")["signed_headers"]["Content-Type"] == "text/csv"
+    assert result.xcom("fetch") == {"saved_as": 'attachment; filename="report.csv"', "content": "a,b\n1,2\n"}
+
+
+def test_taskflow_hook_publishes_and_cleans_up(cloud: Cloud) -> None:
+    result = run("taskflow_hook")
+    assert result.xcom("transform") == {"Beijing": 3, "Shanghai": 4}
+    assert result.xcom("publish")["size"] == 29
+    with cloud.store() as store:
+        assert store.exists(result.xcom("publish")["uri"])
+        assert [info.key for prefix in ("raw/", "clean/") for info in store.list(prefix)] == []
+
+
+def test_deferrable_sensor_hands_on_what_it_found(incoming: str) -> None:
+    result = run("deferrable_sensor", key=f"{incoming}*.csv")
+    assert result.xcom("count_lines") == {f"{incoming}a 1+1.csv": 3, f"{incoming}b.csv": 2}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_page_is_short_says_what_it_does_and_is_tested_here(path: Path) -> None:
+    source = path.read_text()
+    assert len(source.splitlines()) < 60
+    assert ast.get_docstring(ast.parse(source))
+    assert f'run("{path.stem}"' in Path(__file__).read_text()
