@@ -36,12 +36,17 @@ class Target:
 
     :param vendor: ``bos``, ``oss`` or ``cos``
     :param bucket: bucket, ``None`` for the service
-    :param key: key verbatim; empty for the bucket
+    :param path: key as the path has it, percent-encoded; empty for the bucket
     """
 
     vendor: str
     bucket: str | None = None
-    key: str = ""
+    path: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key verbatim; empty for the bucket."""
+        return decoded(self.path)
 
     @property
     def resource(self) -> str:
@@ -53,27 +58,26 @@ def route(inbound: Inbound, buckets: Mapping[tuple[str, str], Bucket], domains: 
     """Tell vendor, bucket and key; :class:`Refused` without a vendor when nothing names one."""
     host = inbound.host.lower()
     host = host[: -len(match[0])] if (match := re.search(r":\d*$", host)) else host
-    key = decoded(inbound.path[1:])
+    path = inbound.path[1:]
     for vendor, pattern in _HOSTS.items():
         if matched := pattern.fullmatch(host):
-            return Target(vendor, matched["bucket"], key) if matched["bucket"] else _path_style(vendor, inbound)
+            return Target(vendor, matched["bucket"], path) if matched["bucket"] else _path_style(vendor, inbound)
     if host in domains:
-        return Target(domains[host].vendor, domains[host].name, key)
+        return Target(domains[host].vendor, domains[host].name, path)
     told = _vendor_told(inbound)
     label, dot, _ = host.partition(".")
     owner = _owner(label, told, buckets) if dot else None
     if owner:
-        return Target(owner, label, key)
-    first = decoded(inbound.path[1:].partition("/")[0])
-    vendor_of_path = told or _owner(first, None, buckets)
+        return Target(owner, label, path)
+    vendor_of_path = told or _owner(path.partition("/")[0], None, buckets)
     if vendor_of_path is None:
         raise Refused("UnknownVendor", "Neither host, signature, headers nor bucket tell the vendor of this request.")
     return _path_style(vendor_of_path, inbound)
 
 
 def _path_style(vendor: str, inbound: Inbound) -> Target:
-    bucket, _, key = inbound.path[1:].partition("/")
-    return Target(vendor, decoded(bucket), decoded(key)) if bucket or key else Target(vendor)
+    bucket, _, path = inbound.path[1:].partition("/")
+    return Target(vendor, bucket, path) if bucket or path else Target(vendor)
 
 
 def _owner(name: str, told: str | None, buckets: Mapping[tuple[str, str], Bucket]) -> str | None:

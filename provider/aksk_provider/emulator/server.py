@@ -73,11 +73,21 @@ class Emulator:
         """URL of the server, without a path."""
         return f"http://{self.host}:{self.port}"
 
+    @property
+    def storage(self) -> Storage:
+        """What is stored, to be looked at while no request is under way."""
+        if self._storage is None:
+            raise RuntimeError("the emulator is not running")
+        return self._storage
+
     def start(self) -> Emulator:
         """Start to serve; returns when connections are accepted."""
-        listener = self._listen()
-        server = uvicorn.Server(self.server_config())
-        self._server = server
+        try:
+            self._server = server = uvicorn.Server(self.server_config())
+            listener = self._listen()
+        except BaseException:
+            self.stop()
+            raise
         self._thread = threading.Thread(target=server.run, args=([listener],), name="aksk-emulator", daemon=True)
         self._thread.start()
         while not server.started:
@@ -105,15 +115,16 @@ class Emulator:
 
         :param announce: called when connections are accepted
         """
-        listener = self._listen()
-        announce(self)
         try:
-            uvicorn.Server(self.server_config()).run([listener])
+            server = uvicorn.Server(self.server_config())
+            listener = self._listen()
+            announce(self)
+            server.run([listener])
         finally:
             self.stop()
 
     def server_config(self) -> uvicorn.Config:
-        """Return how uvicorn runs it."""
+        """Open the storage and return how uvicorn serves it."""
         if self._data_dir is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="aksk-emulator-")
         directory = Path(self._temporary.name if self._temporary else str(self._data_dir))

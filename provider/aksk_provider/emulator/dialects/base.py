@@ -230,6 +230,10 @@ class Dialect(ABC):
         """Answer with the uploads in progress."""
 
     @abstractmethod
+    def fact(self, bucket: Bucket, fact: str) -> Reply:
+        """Answer with the ``location``, ``versioning`` or ``acl`` of a bucket."""
+
+    @abstractmethod
     def buckets(self, buckets: Sequence[Bucket]) -> Reply:
         """Answer with the buckets of the service."""
 

@@ -265,6 +265,16 @@ class BosDialect(Dialect):
             said["nextKeyMarker"] = uploads[-1].key
         return _json(said)
 
+    def fact(self, bucket: Bucket, fact: str) -> Reply:
+        """Answer with a fact of a bucket."""
+        owner = {"grantee": [{"id": _OWNER["id"]}], "permission": ["FULL_CONTROL"]}
+        said = {
+            "location": {"locationConstraint": "local"},
+            "versioning": {"status": "enabled" if bucket.versioned else "suspended"},
+            "acl": {"owner": {"id": _OWNER["id"]}, "accessControlList": [owner]},
+        }
+        return _json(said[fact])
+
     def buckets(self, buckets: Sequence[Bucket]) -> Reply:
         """Answer with the buckets of the service."""
         entries = [{"name": b.name, "location": "local", "creationDate": "2020-01-01T00:00:00Z"} for b in buckets]

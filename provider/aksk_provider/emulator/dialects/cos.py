@@ -37,6 +37,10 @@ class CosDialect(XmlDialect):
     checked_headers: ClassVar[Mapping[str, str]] = {"x-cos-content-sha1": "sha1"}
     key_bytes = 850
     min_part_size = 1024 * 1024
+    grants = (
+        f"<AccessControlList><Grant><Grantee>{texts(ID='1000000000', DisplayName='emulator')}</Grantee>"
+        "<Permission>FULL_CONTROL</Permission></Grant></AccessControlList>"
+    )
     default_keys = 1000
     forbid_overwrite_with_versions = False
     default_class_told = False

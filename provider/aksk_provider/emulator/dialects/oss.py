@@ -40,6 +40,7 @@ class OssDialect(XmlDialect):
     min_part_size = 100 * 1024
     default_keys = 100
     lenient_ranges = True
+    grants = "<AccessControlList><Grant>private</Grant></AccessControlList>"
     copy_not_modified = "NotModified"
     storage_classes = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
 

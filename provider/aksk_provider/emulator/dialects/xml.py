@@ -277,6 +277,16 @@ class XmlDialect(Dialect):
         )
         return xml("ListMultipartUploadsResult", fields, *entries)
 
+    def fact(self, bucket: Bucket, fact: str) -> Reply:
+        """Answer with a fact of a bucket."""
+        if fact == "location":
+            return Reply(200, {"content-type": "application/xml"}, document("LocationConstraint", "local"))
+        if fact == "versioning":
+            return xml("VersioningConfiguration", texts(Status="Enabled" if bucket.versioned else None))
+        return xml("AccessControlPolicy", OWNER, self.grants)
+
+    grants: ClassVar[str]
+
     def buckets(self, buckets: Sequence[Bucket]) -> Reply:
         """Answer with a ``ListAllMyBucketsResult`` document."""
         entries = "".join(f"<Bucket>{self.bucket(bucket)}</Bucket>" for bucket in buckets)

@@ -15,6 +15,9 @@ Operation = Callable[[Call], Awaitable[Reply]]
 _OPERATIONS: Mapping[tuple[str, str, str], Operation] = {
     ("GET", "service", ""): buckets.list_buckets,
     ("HEAD", "bucket", ""): buckets.head_bucket,
+    ("GET", "bucket", "location"): buckets.get_fact,
+    ("GET", "bucket", "versioning"): buckets.get_fact,
+    ("GET", "bucket", "acl"): buckets.get_fact,
     ("GET", "bucket", ""): buckets.list_objects,
     ("POST", "bucket", "delete"): buckets.delete_objects,
     ("GET", "bucket", "uploads"): multipart.list_uploads,

@@ -23,6 +23,12 @@ async def head_bucket(call: Call) -> Reply:
     return Reply(200)
 
 
+async def get_fact(call: Call) -> Reply:
+    """Tell the location, versioning or access rights of a bucket, which SDKs ask for to see whether it is there."""
+    fact = next(name for name in ("location", "versioning", "acl") if name in call.inbound.params)
+    return call.dialect.fact(call.bucket, fact)
+
+
 async def list_objects(call: Call) -> Reply:
     """List one page of a bucket."""
     params = call.inbound.params
