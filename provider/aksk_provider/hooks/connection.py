@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
-from aksk_provider.errors import ConnectionConfigError
+from aksk_provider.errors import ConnectionConfigError, InvalidRequestError
 from aksk_provider.signing import Credentials
 from aksk_provider.storage.config import StoreConfig, resolve
 from aksk_provider.storage.credentials import CredentialsProvider, environment, static
@@ -41,7 +42,7 @@ def store_config(connection: AirflowConnection) -> StoreConfig:
     """
     try:
         return _store_config(connection)
-    except ConnectionConfigError as error:
+    except InvalidRequestError as error:
         raise ConnectionConfigError(f"connection {connection.conn_id}: {error}") from None
 
 
@@ -52,6 +53,11 @@ def _store_config(connection: AirflowConnection) -> StoreConfig:
     vendor = str(extra.get("vendor"))
     if vendor not in VENDORS:
         raise ConnectionConfigError(f"extra vendor must be one of {', '.join(VENDORS)}, not {extra.get('vendor')!r}")
+    row = VENDORS[vendor]
+    if connection.schema and not row.bucket_pattern.fullmatch(connection.schema):
+        raise ConnectionConfigError(
+            f"schema (default bucket) {connection.schema!r}: {row.title} buckets are named by {row.bucket_rule}"
+        )
     return resolve(
         credentials=_credentials(vendor, connection, extra),
         endpoint=connection.host or None,
@@ -76,25 +82,30 @@ def _credentials(vendor: str, connection: AirflowConnection, extra: Mapping[str,
 
 
 def _transport(extra: Mapping[str, Any]) -> dict[str, Any]:
-    readers: dict[str, Callable[[Any], Any]] = {
-        "connect_timeout": float,
-        "read_timeout": float,
-        "max_attempts": int,
-        "verify": _verify,
-        "proxies": _proxies,
+    readers: dict[str, tuple[Callable[[Any], Any], str]] = {
+        "connect_timeout": (float, "a number of seconds"),
+        "read_timeout": (float, "a number of seconds"),
+        "max_attempts": (int, "a whole number"),
+        "verify": (_verify, "true, false or the path of a CA bundle that is there"),
+        "proxies": (_proxies, 'a JSON object such as {"https": "http://proxy.example.com:3128"}'),
     }
     transport = {}
-    for name, read in readers.items():
+    for name, (read, rule) in readers.items():
         if name in extra:
             try:
                 transport[name] = read(extra[name])
             except (TypeError, ValueError) as error:
-                raise ConnectionConfigError(f"extra {name}: {extra[name]!r} cannot be used") from error
+                raise ConnectionConfigError(f"extra {name} must be {rule}") from error
     return transport
 
 
 def _verify(value: Any) -> bool | str:
-    return {"true": True, "false": False}.get(str(value).lower(), str(value))
+    text = str(value)
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if not Path(text).exists():
+        raise ValueError(text)
+    return text
 
 
 def _proxies(value: Any) -> dict[str, str]:

@@ -137,15 +137,16 @@ def _parse_endpoint(
     vendor: Vendor, field_name: str, text: str, addressing: str
 ) -> tuple[Endpoint, str | None, str | None]:
     """Return the endpoint, and the bucket and region its host names."""
-    parts = urlsplit(text if "://" in text else f"https://{text}")
     try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/") and not parts.query
         host = encoding.host_header(parts) if valid and not parts.username else ""
     except ValueError:
-        host = ""
+        parts, host = urlsplit(""), ""
     if not host:
+        given = repr(text) if "@" not in text else "one with a user name"
         raise ConnectionConfigError(
-            f"{field_name} must be a host or a URL of a host only, e.g. https://host, not {text!r}"
+            f"{field_name} must be a host or a URL of a host only, e.g. https://host, not {given}"
         )
     known = vendor.hosts.fullmatch(parts.hostname or "")
     bucket = known["bucket"] if known else None
@@ -193,7 +194,7 @@ def locate_bucket(config: StoreConfig, bucket: str | None) -> str:
         raise InvalidRequestError("no bucket: give one, a URI, or a default bucket (schema) in the connection")
     if not config.vendor.bucket_pattern.fullmatch(bucket):
         raise InvalidRequestError(
-            f"bucket {bucket!r}: a {config.vendor.title} bucket is named by {config.vendor.bucket_rule}"
+            f"bucket {bucket!r}: {config.vendor.title} buckets are named by {config.vendor.bucket_rule}"
         )
     return bucket
 
@@ -202,8 +203,8 @@ def check_key(vendor: Vendor, key: str) -> None:
     """Refuse a key that the vendor or an HTTP library would refuse or rewrite."""
     size = len(key.encode())
     if not 1 <= size <= vendor.key_bytes:
-        raise InvalidRequestError(f"a {vendor.title} key has 1 to {vendor.key_bytes} bytes in UTF-8, not {size}")
+        raise InvalidRequestError(f"{vendor.title} keys have 1 to {vendor.key_bytes} bytes in UTF-8, not {size}")
     if key.startswith(vendor.forbidden_key_start):
-        raise InvalidRequestError(f"key {key!r}: a {vendor.title} key must not start with {key[0]!r}")
+        raise InvalidRequestError(f"key {key!r}: {vendor.title} keys must not start with {key[0]!r}")
     if any(segment in (".", "..") for segment in key.split("/")):
         raise InvalidRequestError(f"key {key!r} has a '.' or '..' segment, which HTTP libraries rewrite: rename it")
