@@ -89,8 +89,7 @@ bench: $(BENCH_VENV)/.installed ## speed and import cost beside the vendors' SDK
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks
 
 .PHONY: wheel
-wheel: ## the wheel and the source archive, into dist/
-	@$(MAKE) $(VENV)/.installed
+wheel: $(VENV)/.installed ## the wheel, into dist/
 	@$(BIN)/python -m pip --quiet wheel --no-deps --wheel-dir dist .
 
 .PHONY: constraints
