@@ -84,3 +84,17 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Let temporary files that DAGs make appear below the test's own folder."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def run_cli(database: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run an ``airflow`` command in this process and return what it printed to standard output."""
+    from airflow.cli import cli_parser
+
+    def run(*arguments: str) -> str:
+        options = cli_parser.get_parser().parse_args(arguments)
+        capsys.readouterr()
+        options.func(options)
+        return capsys.readouterr().out
+
+    return run

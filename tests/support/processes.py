@@ -23,6 +23,14 @@ class StartError(RuntimeError):
     """A service ended, or did not become healthy in time."""
 
 
+def python(*arguments: str, **settings: str) -> str:
+    """Run a fresh Python and return what it printed."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **settings}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def free_port(preferred: int = 0) -> int:
     """Return a free loopback port, the preferred one where that is free."""
     with socket.socket() as probe:
