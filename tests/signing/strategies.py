@@ -13,6 +13,7 @@ from aksk_provider.signing import Credentials, Request
 
 TROUBLE = " +%~*'()?&#=;:@,!$/\\\"<>[]{}|^`.-_\u00e9\u4e2d\u6587\u0301\U0001f600\U00020bb7"
 ASCII_VALUE = string.ascii_letters + string.digits + string.punctuation + " \t"
+TOKEN_CHARACTERS = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD")
 
 
@@ -112,7 +113,7 @@ def headers(names: list[str], meta_prefix: str) -> st.SearchStrategy[dict[str, s
     """Draw headers in any letter case, some with user metadata, some empty or padded."""
     any_name = st.one_of(
         st.sampled_from(names),
-        st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=5).map(meta_prefix.__add__),
+        st.text(TOKEN_CHARACTERS, min_size=1, max_size=5).map(meta_prefix.__add__),
     )
     any_case = st.builds(lambda name, case: case(name), any_name, st.sampled_from([str, str.title, str.upper]))
     pairs = st.tuples(any_case, header_values)
