@@ -87,9 +87,11 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def run_cli(database: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def run_cli(database: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Run an ``airflow`` command in this process and return what it printed to standard output."""
     from airflow.cli import cli_parser
+
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # as some commands set it, and leave it
 
     def run(*arguments: str) -> str:
         options = cli_parser.get_parser().parse_args(arguments)
