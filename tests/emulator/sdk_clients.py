@@ -15,6 +15,7 @@ import requests
 from alibabacloud_oss_v2.credentials import StaticCredentialsProvider
 from baidubce.auth.bce_credentials import BceCredentials
 from baidubce.bce_client_configuration import BceClientConfiguration
+from baidubce.exception import BceHttpClientError
 from baidubce.services.bos.bos_client import BosClient
 from qcloud_cos import CosConfig, CosS3Client, CosServiceError
 
@@ -125,7 +126,9 @@ class Bos(SdkClient):
         upload_id = self.client.initiate_multipart_upload(self.bucket, key).upload_id
         done = []
         for number, part in enumerate(parts, 1):
-            answer = self.client.upload_part(self.bucket, key, upload_id, number, len(part), io.BytesIO(part), md5(part))
+            answer = self.client.upload_part(
+                self.bucket, key, upload_id, number, len(part), io.BytesIO(part), md5(part)
+            )
             done.append({"partNumber": number, "eTag": answer.metadata.etag})
         listed = [part.size for part in self.client.list_parts(self.bucket, key, upload_id).parts]
         return self.client.complete_multipart_upload(self.bucket, key, upload_id, done).etag, listed
@@ -157,7 +160,7 @@ class Bos(SdkClient):
     def missing(self, key: str) -> tuple[int, str]:
         try:
             self.client.get_object(self.bucket, key)
-        except Exception as error:  # the SDK wraps its errors
+        except BceHttpClientError as error:
             return error.last_error.status_code, error.last_error.code
         return 200, ""
 
@@ -187,7 +190,9 @@ class Oss(SdkClient):
             return body.read()
 
     def get_range(self, key: str, first: int, last: int) -> bytes:
-        request = oss.GetObjectRequest(self.bucket, key, range_header=f"bytes={first}-{last}", range_behavior="standard")
+        request = oss.GetObjectRequest(
+            self.bucket, key, range_header=f"bytes={first}-{last}", range_behavior="standard"
+        )
         with self.client.get_object(request).body as body:
             return body.read()
 
@@ -322,9 +327,7 @@ class Cos(SdkClient):
         return Info(int(said["Content-Length"]), said["ETag"], said["Content-Type"], metadata)
 
     def page(self, prefix: str, marker: str, delimiter: str, limit: int) -> tuple[list[str], list[str], str]:
-        said = self.client.list_objects(
-            self.bucket, Prefix=prefix, Delimiter=delimiter, Marker=marker, MaxKeys=limit
-        )
+        said = self.client.list_objects(self.bucket, Prefix=prefix, Delimiter=delimiter, Marker=marker, MaxKeys=limit)
         prefixes = [entry["Prefix"] for entry in said.get("CommonPrefixes", [])]
         keys = [entry["Key"] for entry in said.get("Contents", [])]
         return keys, prefixes, said["NextMarker"] if said["IsTruncated"] == "true" else ""
@@ -370,9 +373,7 @@ class Cos(SdkClient):
     def presign(self, method: str, key: str, headers: dict[str, str]) -> str:
         # The SDK does not put its token into URLs: its users pass it as a parameter.
         params = {"x-cos-security-token": self.account.token} if self.account.token else {}
-        return self.client.get_presigned_url(
-            self.bucket, key, method, Expired=LIFETIME, Params=params, Headers=headers
-        )
+        return self.client.get_presigned_url(self.bucket, key, method, Expired=LIFETIME, Params=params, Headers=headers)
 
     def missing(self, key: str) -> tuple[int, str]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from aksk_provider.emulator import Bucket, Emulator
+from aksk_provider.emulator import Account, Bucket, Emulator
+from aksk_provider.emulator.index import open_index
 from aksk_provider.emulator.objects import Page
 from aksk_provider.emulator.operations.call import Storage
-from tests.emulator.asking import VENDORS, VERSIONED, Asker, credentials_of, said
+from aksk_provider.signing import Credentials
+from tests.emulator.asking import BUCKETS, VENDORS, VERSIONED, Asker, credentials_of, said
 
 BUCKET = Bucket("oss", "listing")
 NAMES = ["a", "a/", "a/1", "a/1/x", "a/2", "a0", "b", "b/é", "b/中", "z", "é", "中", "🚀"]
@@ -81,7 +84,20 @@ def test_a_delimiter_rolls_folders_up(storage: Storage, limit: int) -> None:
     fill(storage, NAMES)
     assert walk(storage, limit, delimiter="/") == ["a", "a/", "a0", "b", "b/", "z", "é", "中", "🚀"]
     assert walk(storage, limit, prefix="a/", delimiter="/") == ["a/", "a/1", "a/1/", "a/2"]
-    assert walk(storage, limit, delimiter="/1") == ["a", "a/", "a/1", "a/2", "a0", "b", "b/é", "b/中", "z", "é", "中", "🚀"]
+    assert walk(storage, limit, delimiter="/1") == [
+        "a",
+        "a/",
+        "a/1",
+        "a/2",
+        "a0",
+        "b",
+        "b/é",
+        "b/中",
+        "z",
+        "é",
+        "中",
+        "🚀",
+    ]
 
 
 def test_a_page_of_nothing_is_the_last(storage: Storage) -> None:
@@ -89,14 +105,57 @@ def test_a_page_of_nothing_is_the_last(storage: Storage) -> None:
     assert storage.objects.page(BUCKET, prefix="", delimiter="", after="", limit=0) == Page([], [], None)
 
 
-def test_twelve_thousand_keys_are_listed_in_pages(storage: Storage) -> None:
-    keys = [f"{number % 7}/{number:05}" for number in range(12_000)]
-    fill(storage, keys)
-    started = time.perf_counter()
-    assert walk(storage, 1000) == sorted(keys)
-    assert walk(storage, 1000, delimiter="/") == [f"{number}/" for number in range(7)]
-    # A page reads its own keys and no others; reading the bucket once for each would take minutes.
-    assert time.perf_counter() - started < 5
+@every_vendor
+def test_twelve_thousand_keys_are_listed_in_pages(tmp_path: Path, vendor: str) -> None:
+    bucket = Bucket(vendor, BUCKETS[vendor])
+    keys = sorted(f"{number % 7}/{number:05}" for number in range(12_000))
+    seed(tmp_path, bucket, keys)
+    with Emulator(accounts=[Account("AK", "SK")], buckets=[bucket], data_dir=tmp_path) as emulator:
+        ask = Asker(emulator, vendor, Credentials("AK", "SK"))
+        started = time.perf_counter()
+        found: list[str] = []
+        for page in pages(ask):
+            assert len(page) == 1000
+            found += page
+        elapsed = time.perf_counter() - started
+    assert found == keys
+    # A page reads its own keys and no others: twelve pages in well under a second each, however slow the machine.
+    assert elapsed < 30
+
+
+def seed(directory: Path, bucket: Bucket, keys: list[str]) -> None:
+    """Write the index of many objects at once, without their bodies."""
+    storage_class = json.dumps({f"x-{'bce' if bucket.vendor == 'bos' else bucket.vendor}-storage-class": "STANDARD"})
+    index = open_index(directory)
+    index.execute("BEGIN")
+    index.executemany(
+        "INSERT INTO objects (bucket, key, version_id, current, marker, body, size, etag, digests, headers, modified)"
+        " VALUES (?, ?, 'null', 1, 0, 'none', 0, 'etag', '{}', ?, 0)",
+        ((f"{bucket.vendor}/{bucket.name}", key.encode(), storage_class) for key in keys),
+    )
+    index.execute("COMMIT")
+    index.close()
+
+
+def pages(ask: Asker) -> Iterator[list[str]]:
+    """Give the keys of each page of a whole bucket."""
+    limit, after = ("maxKeys", "marker") if ask.vendor == "bos" else ("max-keys", "marker")
+    marker = ""
+    while True:
+        answer = ask.ask("GET", None, [(limit, "1000"), (after, marker)])
+        assert answer.status_code == 200, answer.text
+        if ask.vendor == "bos":
+            page = answer.json()
+            keys, marker = [entry["key"] for entry in page["contents"]], page.get("nextMarker")
+        else:
+            root = ET.fromstring(answer.content)
+            keys, marker = (
+                [node.text or "" for node in root.iterfind("Contents/Key")],
+                root.findtext("NextMarker") or "",
+            )
+        yield keys
+        if not marker:
+            return
 
 
 def document(answer: Any) -> ET.Element:
@@ -173,14 +232,14 @@ def test_an_entry_tells_what_the_object_tells(ask: Asker) -> None:
     if ask.vendor == "bos":
         (entry,) = answer.json()["contents"]
         assert (entry["key"], entry["size"], f'"{entry["eTag"]}"', entry["storageClass"]) == (key, 5, etag, "STANDARD")
-        assert datetime.strptime(entry["lastModified"], "%Y-%m-%dT%H:%M:%SZ")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", entry["lastModified"])
         return
     node = document(answer).find("Contents")
     assert node is not None
     standard = "Standard" if ask.vendor == "oss" else "STANDARD"
     told = [node.findtext(name) for name in ("Key", "Size", "ETag", "StorageClass")]
     assert told == [key, "5", etag, standard]
-    assert datetime.strptime(node.findtext("LastModified") or "", "%Y-%m-%dT%H:%M:%S.000Z")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z", node.findtext("LastModified") or "")
 
 
 @every_vendor
@@ -235,7 +294,9 @@ def test_a_batch_names_what_it_could_not_delete(ask: Asker) -> None:
     answer = ask.ask("POST", None, [("delete", "")], headers, body=body)
     assert answer.status_code == 200
     if ask.vendor == "bos":
-        assert [(error["key"], error["code"]) for error in answer.json()["errors"]] == [("k" * 1100, "InvalidObjectName")]
+        assert [(error["key"], error["code"]) for error in answer.json()["errors"]] == [
+            ("k" * 1100, "InvalidObjectName")
+        ]
     else:
         assert [node.findtext("Key") for node in document(answer).iterfind("Error")] == ["k" * 1100]
 
@@ -275,5 +336,3 @@ def test_facts_of_a_bucket_are_told(ask: Asker) -> None:
     assert ask.but(bucket="missing-1250000000").ask("HEAD", None).status_code == 404
     for fact in ("acl", "location", "versioning"):
         assert ask.ask("GET", None, [(fact, "")]).status_code == 200
-
-

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -267,8 +269,10 @@ def test_oss_completes_with_all_parts_when_asked(ask: Asker, key: str) -> None:
 @pytest.mark.parametrize("vendor", ["bos"])
 def test_bos_checks_the_crc_of_the_whole(ask: Asker, key: str) -> None:
     upload_id, parts = upload(ask, key, FIRST, LAST)
+    before = stored_files(ask)
     answer = refused(ask, complete(ask, key, upload_id, parts, {"x-bce-content-crc32": "1"}))
     assert (answer.status, answer.code) == (400, "BadDigest")
+    assert stored_files(ask) == before
     assert complete(ask, key, upload_id, parts).status_code == 200
 
 
@@ -278,3 +282,49 @@ def test_a_malformed_completion_is_refused(ask: Asker, key: str) -> None:
     for body in (b"nonsense", b"<Other/>", b'{"parts": 1}'):
         answer = refused(ask, ask.ask("POST", key, [("uploadId", upload_id)], body=body))
         assert (answer.status, answer.code) == (400, "MalformedJSON" if ask.vendor == "bos" else "MalformedXML")
+
+
+@every_vendor
+def test_a_part_that_arrives_after_its_upload_was_aborted_is_refused(ask: Asker, key: str) -> None:
+    upload_id = start(ask, key)
+
+    def body() -> Iterator[bytes]:
+        yield FIRST
+        assert ask.ask("DELETE", key, [("uploadId", upload_id)]).status_code == 204
+        yield SECOND
+
+    before = stored_files(ask)
+    request = ask.request("PUT", key, [("partNumber", "1"), ("uploadId", upload_id)])
+    with requests.Session() as session:
+        session.trust_env = False
+        prepared = session.prepare_request(requests.Request("PUT", request.url, dict(request.headers), data=body()))
+        del prepared.headers["Transfer-Encoding"]
+        prepared.headers["Content-Length"] = str(2 * MIB)
+        error = refused(ask, session.send(prepared, timeout=30))
+    assert (error.status, error.code) == (404, "NoSuchUpload")
+    assert stored_files(ask) == before
+
+
+@every_vendor
+def test_an_upload_that_ends_while_it_is_completed_makes_no_object(
+    ask: Asker, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id, parts = upload(ask, key, FIRST, LAST)
+    before = stored_files(ask)
+    storage, bucket = ask.emulator.storage, ask.emulator.buckets[ask.vendor, BUCKETS[ask.vendor]]
+    join = storage.bodies.join
+
+    def slow_join(*args: Any) -> Any:
+        body = join(*args)
+        assert ask.ask("DELETE", key, [("uploadId", upload_id)]).status_code == 204
+        return body
+
+    monkeypatch.setattr(storage.bodies, "join", slow_join)
+    assert refused(ask, complete(ask, key, upload_id, parts)).code == "NoSuchUpload"
+    assert storage.objects.current(bucket, key) is None
+    assert len(stored_files(ask)) == len(before) - 2
+
+
+def stored_files(ask: Asker) -> set[Path]:
+    root = ask.emulator.storage.bodies.path("x").parents[1]
+    return {path for path in root.rglob("*") if path.is_file()}

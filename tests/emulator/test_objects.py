@@ -317,9 +317,18 @@ def test_a_copy_has_the_headers_of_its_source_unless_they_are_replaced(ask: Aske
     assert answer.status_code == 200, answer.text
     assert MD5 in answer.text.lower()
     copied = ask.ask("GET", target)
-    assert (copied.content, copied.headers["Content-Type"], copied.headers[f"{ask.prefix}meta-a"]) == (BODY, "text/plain", "1")
+    assert (copied.content, copied.headers["Content-Type"], copied.headers[f"{ask.prefix}meta-a"]) == (
+        BODY,
+        "text/plain",
+        "1",
+    )
     directive = {"bos": "replace", "oss": "REPLACE", "cos": "Replaced"}[ask.vendor]
-    changed = {name: source, f"{ask.prefix}metadata-directive": directive, f"{ask.prefix}meta-b": "2", "Content-Type": "a/b"}
+    changed = {
+        name: source,
+        f"{ask.prefix}metadata-directive": directive,
+        f"{ask.prefix}meta-b": "2",
+        "Content-Type": "a/b",
+    }
     assert ask.ask("PUT", target, headers=changed).status_code == 200
     replaced = ask.ask("HEAD", target).headers
     assert (replaced["Content-Type"], replaced[f"{ask.prefix}meta-b"]) == ("a/b", "2")
@@ -388,3 +397,17 @@ def test_what_is_not_served_says_so(ask: Asker, key: str) -> None:
         assert (answer.status, answer.code) == (501, "NotImplemented")
     answer = refused(ask, "PATCH", key)
     assert (answer.status, answer.code) == (405, "MethodNotAllowed")
+
+
+@every_vendor
+def test_a_copy_onto_itself_changes_the_metadata(ask: Asker, key: str) -> None:
+    ask.put(key, BODY, {f"{ask.prefix}meta-a": "1"})
+    host = ".cos.ap-guangzhou.myqcloud.com" if ask.vendor == "cos" else ""
+    source = f"{'' if host else '/'}{BUCKETS[ask.vendor]}{host}/" + key.replace(" ", "%20").replace("é", "%C3%A9")
+    headers = {f"{ask.prefix}copy-source": source, f"{ask.prefix}meta-b": "2"}
+    assert ask.ask("PUT", key, headers=headers).status_code == {"bos": 200, "oss": 200, "cos": 400}[ask.vendor]
+    headers[f"{ask.prefix}metadata-directive"] = "Replaced" if ask.vendor == "cos" else "replace"
+    assert ask.ask("PUT", key, headers=headers).status_code == 200
+    answer = ask.ask("GET", key)
+    assert (answer.content, answer.headers[f"{ask.prefix}meta-b"]) == (BODY, "2")
+    assert f"{ask.prefix}meta-a" not in answer.headers

@@ -15,7 +15,11 @@ from tests.emulator.asking import BUCKETS, VENDORS, Asker, Said, credentials_of,
 
 KEY, OTHER = "refusals/目录 a+b.txt", "refusals/other.txt"
 CONTENT_TYPE = {"bos": "responseContentType", "oss": "response-content-type", "cos": "response-content-type"}
-MISMATCH = {"bos": (400, "SignatureDoesNotMatch"), "oss": (403, "SignatureDoesNotMatch"), "cos": (403, "SignatureDoesNotMatch")}
+MISMATCH = {
+    "bos": (400, "SignatureDoesNotMatch"),
+    "oss": (403, "SignatureDoesNotMatch"),
+    "cos": (403, "SignatureDoesNotMatch"),
+}
 EVERY_VENDOR = dict.fromkeys(VENDORS)
 UNKNOWN_KEY = dict.fromkeys(VENDORS, (403, "InvalidAccessKeyId"))
 ANONYMOUS = dict.fromkeys(VENDORS, (403, "AccessDenied"))
@@ -74,7 +78,9 @@ def in_signature(asker: Asker, request: Request) -> Request:
         pattern = r"([0-9a-f]{39,})([0-9a-f])(?![0-9a-f])"
         return re.sub(pattern, lambda found: found[1] + ("1" if found[2] == "0" else "0"), text)
 
-    headers = {name: other_digit(value) if name == "Authorization" else value for name, value in request.headers.items()}
+    headers = {
+        name: other_digit(value) if name == "Authorization" else value for name, value in request.headers.items()
+    }
     return Request(request.method, other_digit(request.url), headers)
 
 
@@ -245,9 +251,7 @@ def test_a_refused_put_leaves_the_object_as_it_was(asker: Asker) -> None:
         ("cos", "q-sign-algorithm=sha1&q-ak=AKPERMANENT&q-signature=00", (403, "AccessDenied")),
     ],
 )
-def test_a_malformed_authorization_is_refused(
-    asker: Asker, authorization: str, expected: tuple[int, str]
-) -> None:
+def test_a_malformed_authorization_is_refused(asker: Asker, authorization: str, expected: tuple[int, str]) -> None:
     request = asker.request("GET", KEY, headers={"Authorization": authorization}, signed=False)
     request = replace(request, headers={**request.headers, "x-oss-content-sha256": "UNSIGNED-PAYLOAD"})
     answer = refused(asker.vendor, request)

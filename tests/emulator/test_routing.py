@@ -42,8 +42,17 @@ SERVICE_HOSTS = {
     "cos": ["cos.ap-guangzhou.myqcloud.com", "[::1]:9000", "store.internal"],
 }
 KEYS = [
-    "a/b.txt", "a//b", "a b+c%2F%20", "目录/é🚀", "a%2e%2e/b", "dir/", "~'()*!$&,;=:@?#[]\"<>\\^`{|}", "%", "+", "a/.b/..c",
-]  # fmt: skip
+    "a/b.txt",
+    "a//b",
+    "a b+c%2F%20",
+    "目录/é🚀",
+    "a%2e%2e/b",
+    "dir/",
+    "~'()*!$&,;=:@?#[]\"<>\\^`{|}",
+    "%",
+    "+",
+    "a/.b/..c",
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +62,9 @@ def store() -> Iterator[Emulator]:
         yield running
 
 
-def exchange(store: Emulator, request: Request, *, target: str | None = None, body: bytes | None = None) -> tuple[int, bytes]:
+def exchange(
+    store: Emulator, request: Request, *, target: str | None = None, body: bytes | None = None
+) -> tuple[int, bytes]:
     """Send a request to the emulator whatever its host is, byte for byte."""
     connection = http.client.HTTPConnection(store.host, store.port, timeout=30)
     try:

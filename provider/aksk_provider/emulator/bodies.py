@@ -90,21 +90,33 @@ class Bodies:
         """Keep what was taken in."""
         intake._file.flush()
         source = Path(intake._file.name)
-        os.link(source, self._new(source.name))
+        source.replace(self._new(source.name))
         return Body(source.name, intake.size, intake.digests())
 
     def duplicate(self, name: str) -> str:
         """Return the name of a second, independent body of the same bytes."""
         copy = uuid.uuid4().hex
-        os.link(self.path(name), self._new(copy))
+        try:
+            os.link(self.path(name), self._new(copy))
+        except OSError:  # a file system without hard links
+            shutil.copyfile(self.path(name), self._new(copy))
         return copy
 
-    def join(self, pieces: Iterable[tuple[str, int, int]], digests: Collection[str]) -> Body:
-        """Write one body from (name, offset, length) of others."""
+    def join(
+        self,
+        pieces: Iterable[tuple[str, int, int]],
+        digests: Collection[str],
+        check: Callable[[Mapping[str, str]], None] = lambda _digests: None,
+    ) -> Body:
+        """Write one body from (name, offset, length) of others.
+
+        :param check: is shown the digests of the whole and raises when it must not be kept
+        """
         with self.intake(digests) as intake:
             for name, offset, length in pieces:
                 for chunk in self.read(name, offset, length):
                     intake.write(chunk)
+            check(intake.digests())
             return self.adopt(intake)
 
     def open(self, name: str) -> BinaryIO:

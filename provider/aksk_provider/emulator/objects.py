@@ -159,19 +159,22 @@ class Objects:
         version_id = uuid.uuid4().hex if bucket.versioned else UNVERSIONED
         inserted = self._index.execute(
             "INSERT INTO objects (bucket, key, version_id, current, marker, body, size, etag, digests, headers,"
-            " modified) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
+            " modified) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
             (name, blob, version_id, marker, *row),
-        ).fetchone()
-        return _stored(inserted)
+        )
+        return _stored(
+            self._index.execute("SELECT * FROM objects WHERE sequence = ?", (inserted.lastrowid,)).fetchone()
+        )
 
     def _delete_version(self, bucket: Bucket, key: str, version_id: str) -> StoredObject | None:
         name, blob = _name(bucket), key.encode()
         row = self._index.execute(
-            "DELETE FROM objects WHERE bucket = ? AND key = ? AND version_id = ? RETURNING *",
+            "SELECT * FROM objects WHERE bucket = ? AND key = ? AND version_id = ?",
             (name, blob, version_id),
         ).fetchone()
         if row is None:
             return None
+        self._index.execute("DELETE FROM objects WHERE sequence = ?", (row["sequence"],))
         if row["current"]:
             self._index.execute(
                 "UPDATE objects SET current = 1 WHERE sequence ="

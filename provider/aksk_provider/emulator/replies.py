@@ -49,6 +49,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "InvalidPart": (400, "One or more of the specified parts could not be found or its ETag does not match."),
     "InvalidPartOrder": (400, "The list of parts was not in ascending order."),
     "InvalidRange": (416, "The requested range cannot be satisfied."),
+    "InvalidRequest": (400, "Invalid request."),
     "InvalidToken": (403, "The security token you provided is invalid."),
     "InvalidURI": (400, "Could not parse the specified URI."),
     "MalformedBody": (400, "The body you provided was not well-formed."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -64,8 +64,16 @@ class Uploads:
             raise Refused("NoSuchUpload", UploadId=upload_id)
         return _upload(row)
 
+    def still(self, upload: Upload, body: Body) -> None:
+        """Refuse a body that was meant for an upload which ended while the body was made."""
+        found = self._index.execute("SELECT 1 FROM uploads WHERE upload_id = ?", (upload.upload_id,)).fetchone()
+        if found is None:
+            self._bodies.remove([body.name])
+            raise Refused("NoSuchUpload", UploadId=upload.upload_id)
+
     def put_part(self, upload: Upload, number: int, body: Body, now: datetime) -> Part:
         """Keep a part; one of the same number is replaced."""
+        self.still(upload, body)
         replaced = self._index.execute(
             "SELECT body FROM parts WHERE upload_id = ? AND number = ?", (upload.upload_id, number)
         ).fetchone()
@@ -98,9 +106,9 @@ class Uploads:
         )
         return list(islice((_upload(row) for row in rows if row["key"].startswith(prefix.encode())), limit))
 
-    def end(self, upload: Upload, keep: Collection[str] = ()) -> None:
-        """Forget an upload and its parts, and remove their bodies but those to keep."""
-        bodies = [part.body for part in self.parts(upload) if part.body not in keep]
+    def end(self, upload: Upload) -> None:
+        """Forget an upload and its parts."""
+        bodies = [part.body for part in self.parts(upload)]
         self._index.execute("DELETE FROM parts WHERE upload_id = ?", (upload.upload_id,))
         self._index.execute("DELETE FROM uploads WHERE upload_id = ?", (upload.upload_id,))
         self._bodies.remove(bodies)

@@ -176,8 +176,11 @@ class Dialect(ABC):
     def copy_source(self, value: str) -> CopySource:
         """Read the header that names the source of a copy."""
 
-    def replaces_metadata(self, headers: Mapping[str, str]) -> bool:
-        """Tell whether a copy takes its headers from the request."""
+    def replaces_metadata(self, headers: Mapping[str, str], *, onto_itself: bool) -> bool:
+        """Tell whether a copy takes its headers from the request.
+
+        :param onto_itself: whether source and target are the same object
+        """
         directive = headers.get(f"{self.prefix}metadata-directive", "copy").lower()
         if directive not in ("copy", "replace", "replaced"):
             raise Refused("InvalidArgument", f"The metadata directive {directive} is not known.")

@@ -268,7 +268,7 @@ class BosDialect(Dialect):
     def fact(self, bucket: Bucket, fact: str) -> Reply:
         """Answer with a fact of a bucket."""
         owner = {"grantee": [{"id": _OWNER["id"]}], "permission": ["FULL_CONTROL"]}
-        said = {
+        said: dict[str, dict[str, Any]] = {
             "location": {"locationConstraint": "local"},
             "versioning": {"status": "enabled" if bucket.versioned else "suspended"},
             "acl": {"owner": {"id": _OWNER["id"]}, "accessControlList": [owner]},

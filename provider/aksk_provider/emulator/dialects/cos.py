@@ -88,6 +88,13 @@ class CosDialect(XmlDialect):
             raise Refused("InvalidArgument", "x-cos-copy-source must be the host of a bucket and a key.")
         return CopySource(bucket[0], decoded(key), query.partition("versionId=")[2] or None)
 
+    def replaces_metadata(self, headers: Mapping[str, str], *, onto_itself: bool) -> bool:
+        """Refuse to copy an object onto itself with nothing changed."""
+        replaces = super().replaces_metadata(headers, onto_itself=onto_itself)
+        if onto_itself and not replaces and "x-cos-storage-class" not in headers:
+            raise Refused("InvalidRequest", "An object copied onto itself must change its metadata or storage class.")
+        return replaces
+
     def copied_digests(self, stored: StoredObject) -> str:
         """Write the CRC-64 of the copy."""
         return texts(CRC64=stored.digests["crc64"])

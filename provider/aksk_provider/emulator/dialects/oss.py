@@ -89,6 +89,10 @@ class OssDialect(XmlDialect):
         bucket, _, key = decoded(path).removeprefix("/").partition("/")
         return CopySource(bucket, key, query.partition("versionId=")[2] or None)
 
+    def replaces_metadata(self, headers: Mapping[str, str], *, onto_itself: bool) -> bool:
+        """Replace the headers of an object copied onto itself whatever the directive says."""
+        return super().replaces_metadata(headers, onto_itself=onto_itself) or onto_itself
+
     def list_query(self, params: Mapping[str, str]) -> ListQuery:
         """Read the parameters of either version of the listing."""
         query = super().list_query(params)

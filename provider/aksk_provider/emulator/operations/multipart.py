@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable, Mapping
 
 from aksk_provider.emulator.bodies import Body
 from aksk_provider.emulator.conditions import byte_range
@@ -45,8 +46,7 @@ async def _copy_part(call: Call, upload: Upload, part_number: int) -> Reply:
     if asked is not None and part is None:
         raise Refused("InvalidArgument", "The range of the source must be bytes=first-last.")
     offset, length = part or (0, source.size)
-    pieces = [(source.body, offset, length)]
-    body = await _joined(call, pieces)
+    body = await _joined(call, [(source.body, offset, length)], gone="NoSuchKey")
     stored_part = call.storage.uploads.put_part(upload, part_number, body, call.now)
     return dialect.copied(_as_object(call, stored_part), {}, part=True)
 
@@ -63,10 +63,11 @@ async def complete_upload(call: Call) -> Reply:
     chosen = chosen_parts(parts, wanted, min_size=dialect.min_part_size)
     allowed = write_permission(call)
     allowed(call.storage.objects.current(bucket, call.key))
-    body = await _joined(call, [(part.body, 0, part.size) for part in chosen])
+    pieces = [(part.body, 0, part.size) for part in chosen]
+    body = await _joined(call, pieces, gone="NoSuchUpload", check=call.check_digests)
+    call.storage.uploads.still(upload, body)
     md5s = b"".join(bytes.fromhex(part.digests["md5"]) for part in chosen)
     etag = dialect.multipart_etag(hashlib.md5(md5s, usedforsecurity=False).hexdigest(), len(chosen))
-    call.check_digests(body.digests)
     stored = call.storage.objects.put(
         bucket, call.key, body, etag=etag, headers=upload.headers, now=call.now, allowed=allowed
     )
@@ -110,13 +111,22 @@ def _part_number(call: Call) -> int:
     return int(given)
 
 
-async def _joined(call: Call, pieces: list[tuple[str, int, int]]) -> Body:
-    """Join bodies in a thread: other requests go on meanwhile, so the pieces may be gone."""
+async def _joined(
+    call: Call,
+    pieces: list[tuple[str, int, int]],
+    *,
+    gone: str,
+    check: Callable[[Mapping[str, str]], None] = lambda _digests: None,
+) -> Body:
+    """Join bodies in a thread.
+
+    :param gone: what to refuse with when a piece is removed meanwhile: other requests go on
+    """
     digests = call.dialect.wanted_digests(call.headers)
     try:
-        return await asyncio.to_thread(call.storage.bodies.join, pieces, digests)
+        return await asyncio.to_thread(call.storage.bodies.join, pieces, digests, check)
     except FileNotFoundError:
-        raise Refused("NoSuchUpload") from None
+        raise Refused(gone) from None
 
 
 def _as_object(call: Call, part: Part) -> StoredObject:

@@ -63,11 +63,8 @@ def copy_object(call: Call) -> Reply:
     source_bucket, source = read_source(call)
     if source.size > MAX_BODY:
         raise Refused("InvalidArgument", "An object of more than 5 GB must be copied in parts.")
-    replaces = dialect.replaces_metadata(call.headers)
-    if (source_bucket, source.key) == (bucket, call.key) and not replaces and dialect.name != "bos":
-        own_class = call.own_header("storage-class")
-        if own_class in (None, source.headers[f"{dialect.prefix}storage-class"]) and source.current:
-            raise Refused("InvalidArgument", "A copy onto itself must change the metadata.")
+    onto_itself = (source_bucket, source.key) == (bucket, call.key) and source.current
+    replaces = dialect.replaces_metadata(call.headers, onto_itself=onto_itself)
     headers = dialect.kept_headers(call.headers)
     if not replaces:
         headers = {**source.headers, f"{dialect.prefix}storage-class": headers[f"{dialect.prefix}storage-class"]}
