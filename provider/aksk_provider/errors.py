@@ -6,7 +6,9 @@
     ├── InvalidRequestError   refused here, before anything was sent (also a ValueError)
     │   └── ConnectionConfigError   a field of the connection is missing or wrong
     ├── TransportError        no answer: refused, reset, timed out, TLS (retryable)
+    ├── TransferCancelledError  the task was asked to stop; the transfer can be resumed
     ├── IntegrityError        the bytes that arrived are not the bytes that were promised
+    │   └── ChecksumMismatchError   the store's checksum and ours differ
     └── ServiceError          the store answered with an error
         ├── NotFoundError         404
         │   └── BucketNotFoundError   404 with the vendor's code for a missing bucket
@@ -47,6 +49,14 @@ class IntegrityError(ObjectStorageError):
     """A size or checksum differs from what the store reported; nothing was written to the target."""
 
 
+class ChecksumMismatchError(IntegrityError):
+    """The store's checksum and that of the bytes here differ; the message has both."""
+
+
+class TransferCancelledError(ObjectStorageError):
+    """The transfer was asked to stop; what was moved is kept, and the next attempt continues."""
+
+
 class ServiceError(ObjectStorageError):
     """The store answered with an error.
 
@@ -58,6 +68,8 @@ class ServiceError(ObjectStorageError):
     :param request_id: the vendor's request id, to be quoted to its support
     :param hint: what to do next, where we know it
     :param retry_after: seconds the store asked to wait, if it did
+
+    ``clock_skew`` is by how many seconds this machine's clock was behind the store's, where its answer told the time.
     """
 
     def __init__(
@@ -80,6 +92,7 @@ class ServiceError(ObjectStorageError):
         self.request_id = request_id
         self.hint = hint
         self.retry_after = retry_after
+        self.clock_skew: float | None = None
         parts = [f"{operation} failed: HTTP {status} {code}".rstrip()]
         if message:
             parts.append(f": {message}")

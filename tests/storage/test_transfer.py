@@ -12,6 +12,8 @@ from fastcrc import crc64
 
 from aksk_provider import errors
 from aksk_provider.storage import transfer
+from aksk_provider.storage.bodies import SliceBody, reader_at
+from aksk_provider.storage.checksums import CRC64
 from tests.storage.conftest import Answer, MakeStore, ScriptedServer
 
 BODY = os.urandom(3_000_000)
@@ -61,13 +63,15 @@ def test_a_truncated_body_never_reaches_the_target(
     assert leftovers(tmp_path) == ["file"]
 
 
-def test_a_body_that_breaks_off_is_asked_for_again(
+def test_a_body_that_breaks_off_continues_at_the_byte_reached(
     server: ScriptedServer, make_store: MakeStore, tmp_path: Path, naps: list[float]
 ) -> None:
-    server.answers = [Answer(200, BODY, CRC, sent=5), Answer(503), Answer(200, BODY, CRC)]
+    rest = {**CRC, "Content-Range": f"bytes 5-{len(BODY) - 1}/{len(BODY)}"}
+    server.answers = [Answer(200, BODY, CRC, sent=5), Answer(503), Answer(206, BODY[5:], rest)]
     transfer.download(make_store(max_attempts=3), "key", tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == BODY
-    assert len(server.asked) == 3
+    assert [asked.headers.get("Range") for asked in server.asked] == [None, "bytes=5-2999999", "bytes=5-2999999"]
+    assert server.asked[2].headers["If-Match"] == '"etag"'
 
 
 def test_attempts_are_not_multiplied(
@@ -122,7 +126,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(
 ) -> None:
     server.answers = [Answer(200, BODY, CRC)]
     target = tmp_path / "file"
-    monkeypatch.setattr(transfer.os, "fsync", lambda _: target.write_bytes(b"theirs"))
+    monkeypatch.setattr(os, "fsync", lambda _: target.write_bytes(b"theirs"))
     with pytest.raises(errors.InvalidRequestError, match="exists now"):
         transfer.download(make_store(), "key", target, overwrite=False)
     assert target.read_bytes() == b"theirs"
@@ -136,7 +140,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     server.answers = [Answer(200, BODY, CRC)]
-    monkeypatch.setattr(transfer.os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
         transfer.download(make_store(), "key", tmp_path / "file")
     assert leftovers(tmp_path) == []
@@ -171,7 +175,8 @@ def test_a_source_that_shrinks_is_an_error(server: ScriptedServer, make_store: M
     path = tmp_path / "source"
     path.write_bytes(BODY)
     with path.open("rb") as file:
-        body = transfer.FileBody(file, crc64.xz)
+        read_at, size, _ = reader_at(file)
+        body = SliceBody(read_at, 0, size, CRC64)
         os.truncate(path, 10)
         with pytest.raises(errors.IntegrityError, match="became shorter"):
             list(body)

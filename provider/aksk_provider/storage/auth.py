@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from aksk_provider.signing import Request, Signer
-from aksk_provider.storage.credentials import CredentialsProvider
+from aksk_provider.signing import Credentials, Request, Signer
 
 
 class SignatureAuth(AuthBase):
     """Puts a signer's headers on a prepared request.
 
     :param signer: signs
-    :param credentials: returns the credentials to use now
-    :param clock: returns the time, aware
+    :param credentials: signs as
+    :param now: time to sign with, aware
     """
 
-    def __init__(self, signer: Signer, credentials: CredentialsProvider, clock: Callable[[], datetime]) -> None:
+    def __init__(self, signer: Signer, credentials: Credentials, now: datetime) -> None:
         self._signer = signer
         self._credentials = credentials
-        self._clock = clock
+        self._now = now
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Sign the request as it will be sent."""
         headers = {name: str(value) for name, value in request.headers.items()}
         unsigned = Request(str(request.method), str(request.url), headers)
-        signed = self._signer.sign(unsigned, self._credentials(), now=self._clock())
+        signed = self._signer.sign(unsigned, self._credentials, now=self._now)
         request.headers.update(signed.headers)
         return request

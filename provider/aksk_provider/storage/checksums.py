@@ -1,26 +1,76 @@
-"""The checksums the stores report, computed while bytes stream by."""
+"""The checksums the stores report, computed while bytes stream by, and joined from those of parts."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from fastcrc import crc64
 
-from aksk_provider.errors import IntegrityError
-from aksk_provider.storage.vendors import Vendor
+from aksk_provider.errors import ChecksumMismatchError
 
-Update = Callable[[bytes, int], int]
-
-#: name of the checksum -> function of (bytes, value so far, 0 at the start); CRC-64 is CRC-64/XZ
-ALGORITHMS: Mapping[str, Update] = {"crc64": crc64.xz, "crc32": zlib.crc32}
+Update = Callable[[bytes | memoryview, int], int]
 
 
-def verify(vendor: Vendor, uri: str, headers: Mapping[str, str], computed: int) -> None:
-    """Compare a checksum with the one the store answered, if it answered one.
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A reflected CRC whose initial and final values are all ones, such as CRC-64/XZ and CRC-32.
 
-    :raises IntegrityError: names both values
+    :param name: how messages call it
+    :param width: bits
+    :param polynomial: generator polynomial, reflected
+    :param update: function of bytes and the value so far, 0 at the start
     """
-    reported = headers.get(vendor.checksum_header)
+
+    name: str
+    width: int
+    polynomial: int
+    update: Update
+
+    def combine(self, parts: Iterable[tuple[int, int]]) -> int:
+        """Return the checksum of a whole from the (checksum, size) of its parts in order.
+
+        A CRC is a remainder of polynomials over GF(2): appending n bytes multiplies the remainder by x to the 8n.
+        """
+        whole = 0
+        for checksum, size in parts:
+            whole = _multiply(whole, _shift(size, self.width, self.polynomial), self.width, self.polynomial) ^ checksum
+        return whole
+
+
+def _multiply(a: int, b: int, width: int, polynomial: int) -> int:
+    product = 0
+    for bit in range(width - 1, -1, -1):
+        if a >> bit & 1:
+            product ^= b
+        b = b >> 1 ^ (polynomial if b & 1 else 0)
+    return product
+
+
+@lru_cache(maxsize=64)
+def _shift(size: int, width: int, polynomial: int) -> int:
+    """Return x to the power of the bits in ``size`` bytes; the highest bit stands for x to the 0."""
+    result, square = 1 << (width - 1), 1 << (width - 2)
+    exponent = 8 * size
+    while exponent:
+        if exponent & 1:
+            result = _multiply(result, square, width, polynomial)
+        square = _multiply(square, square, width, polynomial)
+        exponent >>= 1
+    return result
+
+
+CRC64 = Checksum("crc64", 64, 0xC96C5795D7870F42, crc64.xz)
+CRC32 = Checksum("crc32", 32, 0xEDB88320, zlib.crc32)
+CHECKSUMS: Mapping[str, Checksum] = {checksum.name: checksum for checksum in (CRC64, CRC32)}
+
+
+def verify(what: str, name: str, reported: str | None, computed: int) -> None:
+    """Compare a checksum with the one a store reported, if it reported one.
+
+    :raises ChecksumMismatchError: names both values
+    """
     if reported is not None and reported != str(computed):
-        raise IntegrityError(f"{uri}: the store reports {vendor.checksum} {reported}, the bytes here have {computed}")
+        raise ChecksumMismatchError(f"{what}: the store reports {name} {reported}, the bytes here have {computed}")

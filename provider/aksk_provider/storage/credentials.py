@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 
 from aksk_provider.errors import ConnectionConfigError
@@ -15,6 +16,32 @@ CredentialsProvider = Callable[[], Credentials]
 def static(credentials: Credentials) -> CredentialsProvider:
     """Return a source that always gives the same credentials."""
     return lambda: credentials
+
+
+class Reloading:
+    """Credentials that are read once, and again when the store refuses them: a rotated key is picked up.
+
+    :param read: reads the credentials from where they rest
+    """
+
+    def __init__(self, read: Callable[[], Credentials]) -> None:
+        self._read = read
+        self._current: Credentials | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Credentials:
+        """Return the credentials."""
+        with self._lock:
+            if self._current is None:
+                self._current = self._read()
+            return self._current
+
+    def reload(self, refused: Credentials) -> bool:
+        """Read again, and tell whether there are other credentials now than those that were refused."""
+        with self._lock:
+            if self._current == refused:
+                self._current = self._read()
+            return self._current != refused
 
 
 def environment(vendor: Vendor, variables: Mapping[str, str] = os.environ) -> CredentialsProvider:

@@ -129,11 +129,11 @@ def delete_failures(vendor: Vendor, body: bytes) -> list[DeleteFailure]:
     if not body.strip():
         return []
     if vendor.dialect == "json":
-        failed = _json(body).get("errors") or []
+        failed = parse_json(body).get("errors") or []
         return [DeleteFailure(str(f.get("key")), str(f.get("code")), str(f.get("message", ""))) for f in failed]
     return [
         DeleteFailure(_text(node, "Key") or "", _text(node, "Code") or "", _text(node, "Message") or "")
-        for node in _xml(body).iterfind("{*}Error")
+        for node in parse_xml(body).iterfind("{*}Error")
     ]
 
 
@@ -142,10 +142,10 @@ def copy_result(
 ) -> ObjectInfo:
     """Read the properties of a copy: what the answer says, and the size and checksum of the source."""
     if vendor.dialect == "json":
-        said = _json(body)
+        said = parse_json(body)
         etag, modified = said.get("eTag"), said.get("lastModified")
     else:
-        root = _xml(body)
+        root = parse_xml(body)
         etag, modified = _text(root, "ETag"), _text(root, "LastModified")
     bucket, key = target
     return ObjectInfo(
@@ -165,7 +165,7 @@ def error_in_body(vendor: Vendor, body: bytes) -> bool:
     """Tell whether the body of a successful status is an error, as long-running operations may answer."""
     start = body.lstrip()[:200]
     if vendor.dialect == "json":
-        return b'"code"' in start and "code" in _json(body)
+        return b'"code"' in start and "code" in parse_json(body)
     return b"<Error>" in start or b"<Error " in start
 
 
@@ -219,7 +219,7 @@ def _error_fields(vendor: Vendor, headers: Mapping[str, str], body: bytes) -> di
     """Read code, message, request id and endpoint; empty where the body is no error of the vendor's."""
     if vendor.dialect == "json":
         try:
-            said = _json(body)
+            said = parse_json(body)
         except errors.ObjectStorageError:
             return {}
         names = {"code": "code", "message": "message", "request_id": "requestId"}
@@ -230,7 +230,7 @@ def _error_fields(vendor: Vendor, headers: Mapping[str, str], body: bytes) -> di
         except binascii.Error:
             return {}
     try:
-        root = _xml(body)
+        root = parse_xml(body)
     except errors.ObjectStorageError:
         return {}
     names = {"code": "Code", "message": "Message", "request_id": "RequestId", "endpoint": "Endpoint"}
@@ -238,7 +238,7 @@ def _error_fields(vendor: Vendor, headers: Mapping[str, str], body: bytes) -> di
 
 
 def _json_page(vendor: Vendor, bucket: str, body: bytes) -> Page:
-    said = _json(body)
+    said = parse_json(body)
     objects = [
         ObjectInfo(
             uri=uri(vendor, bucket, entry["key"]),
@@ -257,7 +257,7 @@ def _json_page(vendor: Vendor, bucket: str, body: bytes) -> Page:
 
 
 def _xml_page(vendor: Vendor, bucket: str, body: bytes) -> Page:
-    root = _xml(body)
+    root = parse_xml(body)
     encoded = _text(root, "EncodingType") == "url"
 
     def decoded(node: ET.Element, name: str) -> str | None:
@@ -305,8 +305,13 @@ def _retry_after(value: str | None) -> float | None:
     return float(value) if value and value.isdigit() else None
 
 
+def iso_time(text: str) -> datetime:
+    """Read a time such as ``2026-01-31T08:00:00.000Z``."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 def _iso_time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    return iso_time(text) if text else None
 
 
 def _unquoted(etag: str | None) -> str | None:
@@ -317,14 +322,24 @@ def _text(node: ET.Element, name: str) -> str | None:
     return node.findtext(f"{{*}}{name}")
 
 
-def _xml(body: bytes) -> ET.Element:
+def field(vendor: Vendor, body: bytes, json_name: str, xml_name: str) -> str:
+    """Return a field of an answer that must be there."""
+    found = parse_json(body).get(json_name) if vendor.dialect == "json" else _text(parse_xml(body), xml_name)
+    if not found:
+        raise errors.TransportError(f"the answer has no {json_name}")
+    return str(found)
+
+
+def parse_xml(body: bytes) -> ET.Element:
+    """Read a body that must be XML."""
     try:
         return ET.fromstring(body)  # noqa: S314 - expat limits entity expansion
     except ET.ParseError as error:
         raise errors.TransportError(f"the answer is not the XML it should be: {error}") from error
 
 
-def _json(body: bytes) -> dict[str, Any]:
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Read a body that must be a JSON object."""
     try:
         said = json.loads(body)
     except ValueError as error:

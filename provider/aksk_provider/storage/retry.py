@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import tenacity
 from requests.exceptions import InvalidHeader, InvalidURL, SSLError
+from tenacity.stop import stop_base
 
 from aksk_provider.errors import InvalidRequestError, ObjectStorageError, TransportError
 from aksk_provider.storage.config import Endpoint
@@ -15,18 +17,34 @@ _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=20)
 _LONGEST_WAIT = 120.0
 
 
-def policy(max_attempts: int) -> tenacity.Retrying:
+def policy(max_attempts: int, reached: Callable[[], int] = lambda: 0) -> tenacity.Retrying:
     """Return a policy that repeats what failed with an error marked ``retryable``.
+
+    :param max_attempts: how often it is tried without getting any further
+    :param reached: tells how far it got
 
     It waits as long as the store asked (``Retry-After``, at most two minutes), else exponentially with jitter.
     """
     return tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(max_attempts),
+        stop=_StopWithoutProgress(max_attempts, reached),
         retry=tenacity.retry_if_exception(lambda error: getattr(error, "retryable", False)),
         wait=_wait,
         before_sleep=_log_retry,
         reraise=True,
     )
+
+
+class _StopWithoutProgress(stop_base):
+    def __init__(self, max_attempts: int, reached: Callable[[], int]) -> None:
+        self._max_attempts = max_attempts
+        self._reached = reached
+        self._failures: dict[int, int] = {}
+
+    def __call__(self, state: tenacity.RetryCallState) -> bool:
+        """Count the failures at the place that was reached."""
+        place = self._reached()
+        self._failures = {place: self._failures.get(place, 0) + 1}
+        return self._failures[place] >= self._max_attempts
 
 
 def transport_error(doing: str, endpoint: Endpoint, error: Exception) -> ObjectStorageError:

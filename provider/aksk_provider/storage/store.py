@@ -18,11 +18,13 @@ from aksk_provider.errors import (
     TransportError,
 )
 from aksk_provider.signing import PresignedURL, Request
-from aksk_provider.storage import checksums, operations, responses
+from aksk_provider.storage import operations, responses
+from aksk_provider.storage.bodies import Body, BytesBody
+from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.config import StoreConfig, locate, locate_bucket
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.responses import ObjectInfo, Page
-from aksk_provider.storage.transport import Body, Transport
+from aksk_provider.storage.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,6 @@ class ObjectStore:
 
     def __init__(self, config: StoreConfig, *, clock: Callable[[], datetime] = _now) -> None:
         self.config = config
-        self._clock = clock
         self.transport = Transport(config, clock)
 
     def __enter__(self) -> ObjectStore:
@@ -112,11 +113,12 @@ class ObjectStore:
             headers=headers,
             overwrite=overwrite,
         )
-        vendor = self.config.vendor
-        with self.transport.send(operation, body) as response:
-            info = responses.object_info(vendor, bucket, key, response.headers, size=len(body))
-            computed = checksums.ALGORITHMS[vendor.checksum](body, 0) if isinstance(body, bytes) else body.checksum
-            checksums.verify(vendor, info.uri, response.headers, computed)
+        checksum = CHECKSUMS[self.config.vendor.checksum]
+        sent = BytesBody(body, checksum) if isinstance(body, bytes) else body
+        with self.transport.send(self.with_checksum(operation, sent), sent) as response:
+            info = responses.object_info(self.config.vendor, bucket, key, response.headers, size=len(sent))
+        reported = response.headers.get(self.config.vendor.checksum_header)
+        verify(info.uri, checksum.name, reported, sent.checksum)
         return replace(info, content_type=content_type, storage_class=storage_class, metadata=metadata)
 
     def get(
@@ -280,7 +282,7 @@ class ObjectStore:
         """
         endpoint = self.config.public_endpoint or self.config.endpoint
         operation = self._operation(method, key, bucket, headers, params, version_id)
-        now = self._clock()
+        now = self.transport.now()
         signer = self.transport.signer(operation, endpoint, list(operation.headers))
         return signer.presign(
             self.transport.request(operation, endpoint),
@@ -307,9 +309,18 @@ class ObjectStore:
         return self.transport.signer(operation, endpoint).sign(
             self.transport.request(operation, endpoint),
             self.config.credentials(),
-            now=self._clock(),
+            now=self.transport.now(),
             expires_in=expires_in,
         )
+
+    def with_checksum(self, operation: Operation, body: Body) -> Operation:
+        """Tell the checksum of the body in advance to a store that then refuses another one."""
+        vendor = self.config.vendor
+        if not vendor.checks_what_is_sent:
+            return operation
+        for _ in body:
+            pass
+        return replace(operation, headers={**operation.headers, vendor.checksum_header: str(body.checksum)})
 
     def _delete_batch(self, bucket: str, keys: Sequence[str]) -> Sequence[responses.DeleteFailure]:
         vendor = self.config.vendor

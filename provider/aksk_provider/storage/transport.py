@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import tenacity
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
 
 from aksk_provider import __version__
-from aksk_provider.errors import ServiceError, TransportError
-from aksk_provider.signing import Request, Signer, encoding
+from aksk_provider.errors import PermissionDeniedError, ServiceError, TransportError
+from aksk_provider.signing import Credentials, Request, Signer, encoding
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.auth import SignatureAuth
+from aksk_provider.storage.bodies import Body
 from aksk_provider.storage.config import Endpoint, StoreConfig
+from aksk_provider.storage.credentials import Reloading
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.vendors import Scope
 
 log = logging.getLogger(__name__)
 _ERROR_BODY_LIMIT = 1024**2
-
-
-class Body(Protocol):
-    """A request body that can be sent again from its start.
-
-    :param checksum: the vendor's checksum of what was last sent
-    """
-
-    checksum: int
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the content in blocks, from the start."""
-        ...
-
-    def __len__(self) -> int:
-        """Return the size in bytes."""
-        ...
+_POOL = 64
+_SKEW = 30.0
+_HEADERS = {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 class Transport:
@@ -52,16 +46,21 @@ class Transport:
     def __init__(self, config: StoreConfig, clock: Callable[[], datetime]) -> None:
         self._config = config
         self._clock = clock
+        self._clock_offset = timedelta()
         self._known_buckets: set[str] = set()
         self._session = requests.Session()
-        self._session.headers.clear()
-        self._session.headers.update(
-            {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-        )
+        adapter = HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._environment = cache(self._environment_settings)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def now(self) -> datetime:
+        """Return the time to sign with: this machine's, corrected by what the store's answers told."""
+        return self._clock() + self._clock_offset
 
     def request(self, operation: Operation, endpoint: Endpoint) -> Request:
         """Return the request that an operation is at an endpoint."""
@@ -113,20 +112,31 @@ class Transport:
         return self.retrying()(attempt)
 
     def _send_once(self, operation: Operation, body: bytes | Body) -> requests.Response:
+        """Send, and once more when a refusal has a cause that can be mended: rotated credentials, a wrong clock."""
+        credentials = self._config.credentials()
+        try:
+            return self._send_as(credentials, operation, body)
+        except PermissionDeniedError as refusal:
+            if not self._corrected_clock(refusal) and not self._reloaded(credentials):
+                raise
+        return self._send_as(self._config.credentials(), operation, body)
+
+    def _send_as(self, credentials: Credentials, operation: Operation, body: bytes | Body) -> requests.Response:
         config, endpoint = self._config, self._config.endpoint
         request = self.request(operation, endpoint)
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.hooks = request.method, request.url, default_hooks()
+        prepared.headers = CaseInsensitiveDict({**_HEADERS, **encoding.checked_headers(request.headers)})
+        if len(body) or request.method in ("PUT", "POST"):
+            prepared.headers["Content-Length"] = str(len(body))
+            prepared.body = body or None  # type: ignore[assignment]  # an iterable with a length
+        SignatureAuth(self.signer(operation, endpoint), credentials, self.now())(prepared)
         try:
-            response = self._session.request(
-                request.method,
-                request.url,
-                headers=encoding.checked_headers(request.headers),
-                data=body if len(body) else None,
-                auth=SignatureAuth(self.signer(operation, endpoint), config.credentials, self._clock),
-                timeout=(config.connect_timeout, config.read_timeout),
-                verify=config.verify,
-                proxies=dict(config.proxies),
-                allow_redirects=False,
+            response = self._session.get_adapter(request.url).send(
+                prepared,
                 stream=True,
+                timeout=(config.connect_timeout, config.read_timeout),
+                **self._environment(urlsplit(request.url).netloc),
             )
         except requests.RequestException as error:
             raise retry.transport_error(operation.describe(config.vendor), endpoint, error) from error
@@ -134,13 +144,39 @@ class Transport:
             raise self._error(operation, response)
         return response
 
+    def _environment_settings(self, host: str) -> Mapping[str, Any]:
+        """Return proxies and certificates for a host; the connection's win over the environment's."""
+        config = self._config
+        url = f"{config.endpoint.scheme}://{host}/"
+        settings = self._session.merge_environment_settings(url, dict(config.proxies), True, config.verify, None)
+        return {name: settings[name] for name in ("proxies", "verify", "cert")}
+
+    def _reloaded(self, refused: Credentials) -> bool:
+        source = self._config.credentials
+        if not isinstance(source, Reloading) or not source.reload(refused):
+            return False
+        log.info("the connection has other credentials now: trying again with them")
+        return True
+
+    def _corrected_clock(self, refusal: ServiceError) -> bool:
+        """Take over the store's time when a refusal shows that this machine's is far off."""
+        if refusal.clock_skew is None or abs(refusal.clock_skew) < _SKEW:
+            return False
+        self._clock_offset += timedelta(seconds=refusal.clock_skew)
+        behind = "behind" if refusal.clock_skew > 0 else "ahead of"
+        log.warning("this machine's clock is %.0f s %s the store's: corrected here", abs(refusal.clock_skew), behind)
+        return True
+
     def _error(self, operation: Operation, response: requests.Response) -> ServiceError:
         with response:
             try:
                 body = b"" if operation.method == "HEAD" else response.raw.read(_ERROR_BODY_LIMIT)
             except urllib3.exceptions.HTTPError:
                 body = b""
-        return responses.service_error(self._config.vendor, operation, response.status_code, response.headers, body)
+        error = responses.service_error(self._config.vendor, operation, response.status_code, response.headers, body)
+        if date := response.headers.get("Date"):
+            error.clock_skew = (parsedate_to_datetime(date) - self.now()).total_seconds()
+        return error
 
     def _explained(self, error: ServiceError, operation: Operation) -> ServiceError:
         """Return an error that names the vendor's code: answers to HEAD have no body, those to GET have one.

@@ -13,6 +13,8 @@ from typing import Literal
 from aksk_provider.errors import ConnectionConfigError
 from aksk_provider.signing import BosSigner, CosSigner, OssSigner, Signer
 
+MIB = 1024**2
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -61,6 +63,8 @@ class Vendor:
     :param listing: names of the listing's parameters
     :param checksum: name of the algorithm the store answers uploads and downloads with
     :param checksum_header: where it answers, as a decimal number
+    :param checks_what_is_sent: whether an upload that tells its checksum in that header is refused when it differs
+    :param min_part: smallest part of an upload in bytes, except the last
     :param replace_metadata: value of the metadata directive that replaces metadata on copy
     :param copy_source: source header of a copy from (service host, bucket, encoded key)
     :param environment: variables for access key, secret key and token, by preference
@@ -81,6 +85,8 @@ class Vendor:
     listing: Listing
     checksum: Literal["crc64", "crc32"]
     checksum_header: str
+    checks_what_is_sent: bool
+    min_part: int
     replace_metadata: str
     copy_source: Callable[[str, str, str], str]
     environment: tuple[tuple[str, str, str], ...]
@@ -121,6 +127,8 @@ BOS = Vendor(
     listing=Listing(always={}, max_keys="maxKeys", next_page="marker"),
     checksum="crc32",
     checksum_header="x-bce-content-crc32",
+    checks_what_is_sent=True,
+    min_part=5 * MIB,
     replace_metadata="replace",
     copy_source=lambda _host, bucket, key: f"/{bucket}/{key}",
     environment=(
@@ -157,6 +165,8 @@ OSS = Vendor(
     ),
     checksum="crc64",
     checksum_header="x-oss-hash-crc64ecma",
+    checks_what_is_sent=False,
+    min_part=100 * 1024,
     replace_metadata="REPLACE",
     copy_source=lambda _host, bucket, key: f"/{bucket}/{key}",
     environment=(
@@ -182,6 +192,8 @@ COS = Vendor(
     listing=Listing(always={"encoding-type": "url"}, max_keys="max-keys", next_page="marker"),
     checksum="crc64",
     checksum_header="x-cos-hash-crc64ecma",
+    checks_what_is_sent=False,
+    min_part=MIB,
     replace_metadata="Replaced",
     copy_source=lambda host, bucket, key: f"{bucket}.{host}/{key}",
     environment=(

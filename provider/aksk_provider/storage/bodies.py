@@ -1,0 +1,99 @@
+"""Request bodies: streamed in blocks, with a checksum of what was sent, and sent again from the start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
+
+from aksk_provider.errors import IntegrityError
+from aksk_provider.storage.checksums import Checksum
+
+#: large enough to be cheap, small enough to stay in a processor's cache between its checksum and the socket
+BLOCK = 256 * 1024
+
+ReadAt = Callable[[int, int], bytes]
+
+
+class Body(Protocol):
+    """A request body.
+
+    :param checksum: the vendor's checksum of what was last sent
+    """
+
+    checksum: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the content in blocks, from the start."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the size in bytes."""
+        ...
+
+
+class SliceBody:
+    """A slice of something that can be read at any place.
+
+    :param read_at: function of (size, offset)
+    :param offset: where the slice starts
+    :param size: bytes of the slice
+    :param checksum: algorithm
+    :param watch: called with the number of bytes of each block; what it raises ends the transfer
+    """
+
+    def __init__(
+        self, read_at: ReadAt, offset: int, size: int, checksum: Checksum, watch: Callable[[int], None] | None = None
+    ) -> None:
+        self._read_at = read_at
+        self._offset = offset
+        self._size = size
+        self._update = checksum.update
+        self._watch = watch
+        self._sent = 0
+        self.checksum = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._watch and self._sent:
+            self._watch(-self._sent)
+        self.checksum = self._sent = 0
+        while self._sent < self._size:
+            block = self._read_at(min(BLOCK, self._size - self._sent), self._offset + self._sent)
+            if not block:
+                gone = self._size - self._sent
+                raise IntegrityError(f"the source became shorter while it was sent: {gone} bytes are gone")
+            self.checksum = self._update(block, self.checksum)
+            self._sent += len(block)
+            if self._watch:
+                self._watch(len(block))
+            yield block
+
+
+class BytesBody(SliceBody):
+    """Bytes in memory."""
+
+    def __init__(self, content: bytes, checksum: Checksum) -> None:
+        super().__init__(lambda size, offset: content[offset : offset + size], 0, len(content), checksum)
+
+
+def reader_at(file: BinaryIO) -> tuple[ReadAt, int, bool]:
+    """Return what reads a seekable file at any place after its present position, and the bytes there.
+
+    The last value tells whether several threads may read: those of a real file, by its descriptor.
+    """
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    try:
+        descriptor = file.fileno()
+    except OSError:
+
+        def read_at(count: int, offset: int) -> bytes:
+            file.seek(start + offset)
+            return file.read(count)
+
+        return read_at, size, False
+    return lambda count, offset: os.pread(descriptor, count, start + offset), size, True

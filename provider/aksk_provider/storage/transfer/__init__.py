@@ -1,0 +1,9 @@
+"""Streaming transfers: constant memory, checked sizes and checksums, atomic files, resumable."""
+
+from aksk_provider.storage.transfer.download import DownloadResult, download
+from aksk_provider.storage.transfer.files import Source
+from aksk_provider.storage.transfer.options import Progress, TransferOptions
+from aksk_provider.storage.transfer.reader import ObjectReader
+from aksk_provider.storage.transfer.upload import upload
+
+__all__ = ["DownloadResult", "ObjectReader", "Progress", "Source", "TransferOptions", "download", "upload"]

@@ -1,0 +1,236 @@
+"""Downloads: streamed or in ranges at once, continued where they broke, checked, and in place only when whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+import urllib3.exceptions
+
+from aksk_provider.errors import ChecksumMismatchError, IntegrityError, PreconditionFailedError, TransportError
+from aksk_provider.storage import operations, responses, retry
+from aksk_provider.storage.bodies import BLOCK
+from aksk_provider.storage.checksums import CHECKSUMS, verify
+from aksk_provider.storage.config import locate
+from aksk_provider.storage.multipart import MAX_PARTS
+from aksk_provider.storage.responses import ObjectInfo
+from aksk_provider.storage.store import ObjectStore
+from aksk_provider.storage.transfer.files import checked_target, put_in_place
+from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, MIB, TransferOptions, Watch
+from aksk_provider.storage.transfer.partfile import Content, PartFile, part_file, was_interrupted
+from aksk_provider.storage.transfer.pool import in_parallel
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadResult:
+    """A file that was downloaded whole.
+
+    :param path: the file, absolute
+    :param uri: where it came from
+    :param size: bytes, as stored
+    :param etag: entity tag without quotes
+    :param crc64: CRC-64/XZ of the content as a decimal number, where the store reports it
+    """
+
+    path: str
+    uri: str
+    size: int
+    etag: str | None
+    crc64: str | None
+
+
+def download(
+    store: ObjectStore,
+    key: str,
+    target: str | os.PathLike[str],
+    bucket: str | None = None,
+    *,
+    version_id: str | None = None,
+    overwrite: bool = True,
+    checksum: str | None = None,
+    options: TransferOptions = DEFAULT_OPTIONS,
+    cancelled: threading.Event | None = None,
+) -> DownloadResult:
+    """Write an object, as it is stored, to a file that appears only when it is whole and checked.
+
+    From ``options.threshold`` on, ranges are fetched at once, each on condition that the object is still the same, and
+    what an interrupted attempt left in the ``.part`` file beside the target is kept.
+
+    :param target: path of the file; missing folders are made once the object is there
+    :param overwrite: ``False`` refuses a target that exists
+    :param checksum: what the store's checksum must be, as a decimal number
+    :raises InvalidRequestError: the target is a folder, or exists and must not be overwritten
+    :raises IntegrityError: size or checksum differ, or the object changed; the target is as it was
+    """
+    path = checked_target(target, overwrite=overwrite)
+    bucket, key = locate(store.config, key, bucket)
+    job = _Download(store, bucket, key, version_id, options, cancelled or threading.Event())
+    try:
+        return job.run(path, overwrite=overwrite, expected=checksum)
+    except ChecksumMismatchError as error:
+        log.warning("%s: downloading it again", error)
+        return job.run(path, overwrite=overwrite, expected=checksum)
+
+
+class _Download:
+    def __init__(
+        self,
+        store: ObjectStore,
+        bucket: str,
+        key: str,
+        version_id: str | None,
+        options: TransferOptions,
+        cancelled: threading.Event,
+    ) -> None:
+        self._store = store
+        self.config = store.config
+        self.checksum = CHECKSUMS[store.config.vendor.checksum]
+        self._place = (bucket, key)
+        self._version_id = version_id
+        self._options = options
+        self._cancelled = cancelled
+        self._uri = store.uri(key, bucket)
+
+    def run(self, path: Path, *, overwrite: bool, expected: str | None) -> DownloadResult:
+        """Fetch what is missing, check the whole and put it in place."""
+        vendor = self.config.vendor
+        if self._options.resume and was_interrupted(path):
+            first = self._store.transport.send(operations.head_object(*self._place, version_id=self._version_id))
+        else:
+            first = self.get(0, None, None)
+        with first:
+            info = responses.object_info(vendor, *self._place, first.headers)
+            reported = first.headers.get(vendor.checksum_header)
+            content = self._plan(info)
+            keep = self._options.resume and content.size >= self._options.threshold and content.etag is not None
+            with part_file(path, content, keep=keep) as part:
+                self._fetch_missing(part, first if first.request.method == "GET" else None)
+                self._check(part, reported, expected)
+                part.sync()
+                put_in_place(part.path, path, overwrite=overwrite)
+        return DownloadResult(str(path), self._uri, content.size, info.etag, info.crc64)
+
+    def get(self, start: int, end: int | None, etag: str | None) -> requests.Response:
+        """Ask for bytes, on condition that they are of the same object."""
+        operation = operations.get_object(
+            *self._place,
+            byte_range=None if end is None else (start, end - 1),
+            version_id=self._version_id,
+            headers={"If-Match": f'"{etag}"'} if etag else {},
+        )
+        return self._store.transport.send(operation, repeat=end is None)
+
+    def _plan(self, info: ObjectInfo) -> Content:
+        """Return the content, in one chunk when it is not moved in parts."""
+        if info.size is None:
+            raise TransportError(f"{self._uri}: the store does not say how large it is")
+        wanted = max(self._options.part_size, -(-info.size // MAX_PARTS))
+        chunk = wanted if info.size >= self._options.threshold else max(info.size, MIB)
+        return Content(self._uri, info.etag, info.size, chunk)
+
+    def _fetch_missing(self, part: PartFile, opened: requests.Response | None) -> None:
+        content = part.content
+        if not content.size:
+            part.finish(0, 0)
+            return
+        watch = Watch(f"download of {self._uri}", content.size, self._options, self._cancelled)
+        missing = [chunk for chunk in content.chunks() if chunk not in part.checksums]
+        if kept := len(content.chunks()) - len(missing):
+            log.info("%s: continuing, %d of %d parts are there", self._uri, kept, len(content.chunks()))
+            watch(min(kept * content.chunk, content.size))
+        spans = [_Span(self, part, watch, *run) for run in _runs(missing, self._options.concurrency)]
+        if opened and len(spans) == 1:
+            spans[0].fetch(opened)
+            return
+        if opened:
+            opened.close()
+        in_parallel(len(spans), _Span.fetch, spans)
+
+    def _check(self, part: PartFile, reported: str | None, expected: str | None) -> None:
+        content = part.content
+        sizes = [(part.checksums[chunk], content.end(chunk) - chunk * content.chunk) for chunk in content.chunks()]
+        computed = self.checksum.combine(sizes)
+        verify(self._uri, self.checksum.name, reported, computed)
+        if expected is not None and expected != str(computed):
+            raise IntegrityError(
+                f"{self._uri}: {self.checksum.name} {expected} was expected, the object has {computed}"
+            )
+
+
+class _Span:
+    """Consecutive chunks that one request fetches; when it breaks off, another one continues at the byte reached."""
+
+    def __init__(self, job: _Download, part: PartFile, watch: Watch, first: int, last: int) -> None:
+        self._job = job
+        self._part = part
+        self._watch = watch
+        self._chunk = first
+        self._position = first * part.content.chunk
+        self._end = part.content.end(last)
+        self._running = 0
+
+    def fetch(self, opened: requests.Response | None = None) -> None:
+        """Fetch the chunks.
+
+        :param opened: an answer that begins where this begins
+        """
+        answers = [opened] if opened else []
+        policy = retry.policy(self._job.config.max_attempts, lambda: self._position)
+        policy(lambda: self._read(answers.pop() if answers else self._open()))
+
+    def _open(self) -> requests.Response:
+        content = self._part.content
+        if content.etag is None:
+            raise IntegrityError(f"{content.uri} broke off, and without an entity tag it cannot be continued")
+        try:
+            response = self._job.get(self._position, self._end, content.etag)
+        except PreconditionFailedError as error:
+            raise IntegrityError(f"{content.uri} was replaced while it was downloaded") from error
+        said = responses.object_info(self._job.config.vendor, "", "", response.headers)
+        if response.status_code != 206 or said.size != content.size or said.etag != content.etag:
+            response.close()
+            raise IntegrityError(f"{content.uri}: the store answered something else than the range asked for")
+        return response
+
+    def _read(self, response: requests.Response) -> None:
+        content, update = self._part.content, self._job.checksum.update
+        with response:
+            while self._position < self._end:
+                chunk_end = content.end(self._chunk)
+                block = self._next(response, min(BLOCK, chunk_end - self._position))
+                self._part.write(block, self._position)
+                self._running = update(block, self._running)
+                self._position += len(block)
+                if self._position == chunk_end:
+                    self._part.finish(self._chunk, self._running)
+                    self._chunk, self._running = self._chunk + 1, 0
+                self._watch(len(block))
+
+    def _next(self, response: requests.Response, size: int) -> bytes:
+        doing = f"GET {self._part.content.uri}"
+        try:
+            block = bytes(response.raw.read1(size, decode_content=False))
+        except urllib3.exceptions.HTTPError as error:
+            raise retry.transport_error(doing, self._job.config.endpoint, error) from error
+        if not block:
+            raise TransportError(f"{doing}: the answer ended after {self._position} of {self._end} bytes")
+        return block
+
+
+def _runs(chunks: Sequence[int], workers: int) -> list[tuple[int, int]]:
+    """Cut chunk numbers into runs (first, last) for so many workers."""
+    limit = max(1, -(-len(chunks) // max(1, workers)))
+    runs: list[tuple[int, int]] = []
+    for chunk in chunks:
+        if runs and chunk == runs[-1][1] + 1 and chunk - runs[-1][0] < limit:
+            runs[-1] = (runs[-1][0], chunk)
+        else:
+            runs.append((chunk, chunk))
+    return runs

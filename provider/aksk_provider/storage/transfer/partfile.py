@@ -1,0 +1,175 @@
+"""The file a download grows in, and the journal that lets the next attempt continue it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aksk_provider.errors import ObjectStorageError
+from aksk_provider.storage.transfer.files import hidden_sibling, temporary_sibling
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a part file is to hold; a journal is good only for the same.
+
+    :param etag: entity tag without quotes
+    :param chunk: bytes of a chunk, the unit that is kept or moved again
+    """
+
+    uri: str
+    etag: str | None
+    size: int
+    chunk: int
+
+    def chunks(self) -> range:
+        """Return the numbers of all chunks."""
+        return range(max(1, -(-self.size // self.chunk)))
+
+    def end(self, chunk: int) -> int:
+        """Return the offset behind a chunk."""
+        return min((chunk + 1) * self.chunk, self.size)
+
+
+class PartFile:
+    """A file of the final size in which chunks are written at their places, by several threads.
+
+    :param path: where it is
+    :param content: what it is to hold
+    :param journal: where finished chunks are noted; ``None`` keeps nothing for another attempt
+    """
+
+    def __init__(self, path: Path, descriptor: int, content: Content, journal: Path | None) -> None:
+        self.path = path
+        self.content = content
+        self.checksums: dict[int, int] = _noted(journal, content) if journal else {}
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._notes = None
+        if journal:
+            self._notes = journal.open("a" if self.checksums else "w")
+            if not self.checksums:
+                self._note(json.dumps(asdict(content)))
+        if not self.checksums:
+            os.truncate(descriptor, 0)
+            _reserve(descriptor, content.size)
+
+    def write(self, block: bytes, offset: int) -> None:
+        """Write a block at its place."""
+        view = memoryview(block)
+        while view:
+            written = os.pwrite(self._descriptor, view, offset)
+            view, offset = view[written:], offset + written
+
+    def finish(self, chunk: int, checksum: int) -> None:
+        """Note that a chunk is there, with its checksum."""
+        with self._lock:
+            self.checksums[chunk] = checksum
+            self._note(f"{chunk} {checksum}")
+
+    def sync(self) -> None:
+        """Bring the content to the disk."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._notes:
+            self._notes.close()
+
+    def _note(self, line: str) -> None:
+        if self._notes:
+            self._notes.write(f"{line}\n")
+            self._notes.flush()
+
+
+@contextmanager
+def part_file(target: Path, content: Content, *, keep: bool) -> Iterator[PartFile]:
+    """Give the part file of a target, continued if an attempt left one for the same content.
+
+    It goes with its journal when the block ends well or the disk fails; an interrupted transfer leaves both. Only one
+    process continues a part file: another one that writes the same target meanwhile works in a file of its own.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path, journal = hidden_sibling(target, "part"), hidden_sibling(target, "part.journal")
+    descriptor = _locked(path) if keep else None
+    if descriptor is None:
+        with temporary_sibling(target) as alone, _opened(alone) as fresh:
+            yield PartFile(alone, fresh, content, None)
+        return
+    interrupted = False
+    try:
+        part = PartFile(path, descriptor, content, journal)
+        try:
+            yield part
+        finally:
+            part.close()
+    except (ObjectStorageError, KeyboardInterrupt) as error:
+        interrupted = getattr(error, "resumable", True)
+        raise
+    finally:
+        if not interrupted:
+            journal.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def was_interrupted(target: Path) -> bool:
+    """Tell whether an attempt left a part file."""
+    return hidden_sibling(target, "part.journal").exists()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int | None:
+    """Open and lock a part file; ``None`` when another process has it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        try:
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # it was renamed to its target between open and lock
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Reserve the space, so that a full disk shows before anything is moved."""
+    if not size:
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        os.truncate(descriptor, size)
+
+
+def _noted(journal: Path, content: Content) -> dict[int, int]:
+    """Read the checksums of finished chunks; nothing when the journal is for something else."""
+    try:
+        lines = journal.read_text().split("\n")[:-1]
+        head: Mapping[str, object] = json.loads(lines[0])
+        if head != asdict(content):
+            return {}
+        return {int(chunk): int(checksum) for chunk, checksum in (line.split() for line in lines[1:])}
+    except (OSError, ValueError, IndexError):
+        return {}

@@ -1,0 +1,67 @@
+"""An object as a stream."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import urllib3.exceptions
+
+from aksk_provider.errors import IntegrityError
+from aksk_provider.storage.checksums import CHECKSUMS, verify
+from aksk_provider.storage.retry import transport_error
+from aksk_provider.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class ObjectReader(io.RawIOBase):
+    """The bytes of an object as they are stored; reading to the end checks their size and checksum.
+
+    :param store: the store
+    :param key: key or URI
+    """
+
+    def __init__(self, store: ObjectStore, key: str, bucket: str | None, version_id: str | None = None) -> None:
+        super().__init__()
+        self._config = store.config
+        self._response = store.get(key, bucket, version_id=version_id)
+        self.info = store.info(key, bucket, self._response)
+        self._update = CHECKSUMS[store.config.vendor.checksum].update
+        self._computed = 0
+        self._size = 0
+
+    def readable(self) -> bool:
+        """Return ``True``."""
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Read into a buffer; 0 at the end.
+
+        :raises TransportError: the connection broke or stalled
+        :raises IntegrityError: at the end, when size or checksum differ from what the store reported
+        """
+        view = memoryview(buffer).cast("B")
+        try:
+            block = self._response.raw.read(len(view), decode_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise transport_error(f"GET {self.info.uri}", self._config.endpoint, error) from error
+        view[: len(block)] = block
+        self._computed = self._update(block, self._computed)
+        self._size += len(block)
+        if not block and len(view):
+            self._verify()
+        return len(block)
+
+    def close(self) -> None:
+        """Close the connection, or give it back when everything was read."""
+        if not self.closed:
+            self._response.close()
+        super().close()
+
+    def _verify(self) -> None:
+        vendor = self._config.vendor
+        if self.info.size is not None and self._size != self.info.size:
+            raise IntegrityError(f"{self.info.uri}: the store promised {self.info.size} bytes and sent {self._size}")
+        verify(self.info.uri, vendor.checksum, self._response.headers.get(vendor.checksum_header), self._computed)
