@@ -6,6 +6,7 @@
     ├── InvalidRequestError   refused here, before anything was sent (also a ValueError)
     │   └── ConnectionConfigError   a field of the connection is missing or wrong
     ├── TransportError        no answer: refused, reset, timed out, TLS (retryable)
+    ├── TransfersFailedError  some of many files failed; the message names them
     ├── TransferCancelledError  the task was asked to stop; the transfer can be resumed
     ├── IntegrityError        the bytes that arrived are not the bytes that were promised
     │   └── ChecksumMismatchError   the store's checksum and ours differ
@@ -55,6 +56,10 @@ class ChecksumMismatchError(IntegrityError):
 
 class TransferCancelledError(ObjectStorageError):
     """The transfer was asked to stop; what was moved is kept, and the next attempt continues."""
+
+
+class TransfersFailedError(ObjectStorageError):
+    """Some of many files failed; the others were moved."""
 
 
 class ServiceError(ObjectStorageError):

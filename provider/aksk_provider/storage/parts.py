@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from aksk_provider.errors import NotFoundError
 from aksk_provider.storage import multipart, responses
@@ -57,7 +58,7 @@ class PartStore:
             answered, body = self._send.read(operation)
         except NotFoundError:
             info = self._store.head(self._key, self._bucket)
-            if info.size != size or info.crc64 != str(checksum):
+            if info.size != size or getattr(info, vendor.checksum) != str(checksum):
                 raise
             return info
         verify(self.uri, vendor.checksum, answered.get(vendor.checksum_header), checksum)
@@ -89,3 +90,19 @@ def open_uploads(store: ObjectStore, bucket: str, prefix: str) -> Iterator[OpenU
         yield from uploads
         if after is None:
             return
+
+
+def abort_incomplete(store: ObjectStore, prefix: str, bucket: str | None, older_than: timedelta) -> list[str]:
+    """Drop the uploads under a prefix that were begun so long ago and never completed, and return their URIs.
+
+    Their parts are stored, and paid for, until somebody does.
+    """
+    bucket, prefix = store.locate_prefix(prefix, bucket)
+    begun_before = store.transport.now() - older_than
+    dropped = []
+    for upload in open_uploads(store, bucket, prefix):
+        if upload.initiated <= begun_before:
+            parts = PartStore(store, bucket, upload.key)
+            parts.abort(upload.upload_id)
+            dropped.append(parts.uri)
+    return dropped

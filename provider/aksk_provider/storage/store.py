@@ -61,6 +61,10 @@ class ObjectStore:
         """Return the URI (``oss://bucket/key``) that a key stands for."""
         return operations.uri(self.config.vendor, *locate(self.config, key, bucket))
 
+    def key(self, key: str, bucket: str | None = None) -> str:
+        """Return the key alone, of a key or a URI."""
+        return self.locate_prefix(key, bucket)[1]
+
     def check(self) -> str:
         """Ask the store whether it accepts the credentials, and return what was found in one sentence.
 
@@ -167,7 +171,7 @@ class ObjectStore:
         self, prefix: str = "", bucket: str | None = None, *, delimiter: str | None = None, page_size: int = 1000
     ) -> Iterator[Page]:
         """Yield every page of a listing, in the order of the keys' bytes, asking for each when it is needed."""
-        bucket, prefix = self._locate_prefix(prefix, bucket)
+        bucket, prefix = self.locate_prefix(prefix, bucket)
         vendor, next_page = self.config.vendor, None
         while True:
             operation = operations.list_objects(
@@ -346,7 +350,8 @@ class ObjectStore:
         pairs += [("versionId", version_id)] if version_id else []
         return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
 
-    def _locate_prefix(self, prefix: str, bucket: str | None) -> tuple[str, str]:
+    def locate_prefix(self, prefix: str, bucket: str | None) -> tuple[str, str]:
+        """Return the bucket and the prefix that a prefix or URI means."""
         place, separator, rest = prefix.partition("://")
         if not separator or place != self.config.vendor.name:
             return locate_bucket(self.config, bucket), prefix
