@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from aksk_provider.errors import ConnectionConfigError, InvalidRequestError
 from aksk_provider.signing import Credentials
 from aksk_provider.storage.config import StoreConfig, resolve
-from aksk_provider.storage.credentials import CredentialsProvider, environment, static
+from aksk_provider.storage.credentials import CredentialsProvider, Reloading, environment, static
 from aksk_provider.storage.vendors import VENDORS
 
 _TEXTS = ("vendor", "region", "addressing", "public_endpoint")
@@ -33,21 +33,24 @@ class AirflowConnection(Protocol):
         ...
 
 
-def store_config(connection: AirflowConnection) -> StoreConfig:
+def store_config(
+    connection: AirflowConnection, read_again: Callable[[], AirflowConnection] | None = None
+) -> StoreConfig:
     """Return the configuration that a connection describes.
 
     Extras may be text, as the URI form gives them. Null and empty values count as absent.
 
+    :param read_again: reads the connection anew, for when the store refuses its credentials
     :raises ConnectionConfigError: names the connection and the field that is missing, unknown or wrong
     """
     try:
-        return _store_config(connection)
+        return _store_config(connection, read_again)
     except InvalidRequestError as error:
         raise ConnectionConfigError(f"connection {connection.conn_id}: {error}") from None
 
 
-def _store_config(connection: AirflowConnection) -> StoreConfig:
-    extra = {name: value for name, value in connection.extra_dejson.items() if value not in (None, "")}
+def _store_config(connection: AirflowConnection, read_again: Callable[[], AirflowConnection] | None) -> StoreConfig:
+    extra = _extra(connection)
     if unknown := sorted(set(extra) - _KNOWN):
         raise ConnectionConfigError(f"extra {unknown[0]!r} is not known; known are {', '.join(sorted(_KNOWN))}")
     vendor = str(extra.get("vendor"))
@@ -59,7 +62,7 @@ def _store_config(connection: AirflowConnection) -> StoreConfig:
             f"schema (default bucket) {connection.schema!r}: {row.title} buckets are named by {row.bucket_rule}"
         )
     return resolve(
-        credentials=_credentials(vendor, connection, extra),
+        credentials=_credentials(vendor, connection, read_again),
         endpoint=connection.host or None,
         port=connection.port or None,
         bucket=connection.schema or None,
@@ -68,17 +71,28 @@ def _store_config(connection: AirflowConnection) -> StoreConfig:
     )
 
 
-def _credentials(vendor: str, connection: AirflowConnection, extra: Mapping[str, Any]) -> CredentialsProvider:
+def _extra(connection: AirflowConnection) -> dict[str, Any]:
+    return {name: value for name, value in connection.extra_dejson.items() if value not in (None, "")}
+
+
+def _credentials(
+    vendor: str, connection: AirflowConnection, read_again: Callable[[], AirflowConnection] | None
+) -> CredentialsProvider:
     """Return the key pair of the connection; without one, the source that reads the vendor's environment variables."""
-    token = extra.get("security_token")
-    if not connection.login and not connection.password and not token:
+    if not connection.login and not connection.password and "security_token" not in _extra(connection):
         source = environment(VENDORS[vendor])
         source()
         return source
+    current = _key_pair(connection)
+    return Reloading(current, lambda: _key_pair(read_again())) if read_again else static(current)
+
+
+def _key_pair(connection: AirflowConnection) -> Credentials:
     for name, value in (("login (access key)", connection.login), ("password (secret key)", connection.password)):
         if not value:
             raise ConnectionConfigError(f"{name} is missing")
-    return static(Credentials(connection.login, connection.password, str(token) if token else None))
+    token = _extra(connection).get("security_token")
+    return Credentials(connection.login, connection.password, str(token) if token else None)
 
 
 def _transport(extra: Mapping[str, Any]) -> dict[str, Any]:

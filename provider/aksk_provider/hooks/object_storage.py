@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from io import BufferedReader
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
     from aksk_provider.signing import PresignedURL, Request
     from aksk_provider.storage import DownloadResult, ObjectInfo, ObjectStore
-    from aksk_provider.storage.transfer import Source
+    from aksk_provider.storage.transfer import FileResult, ManyOptions, Source, TransferOptions
 
 
 class ObjectStorageHook(BaseHook):
@@ -35,6 +36,7 @@ class ObjectStorageHook(BaseHook):
     def __init__(self, aksk_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.aksk_conn_id = aksk_conn_id
+        self._cancelled = threading.Event()
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -42,7 +44,14 @@ class ObjectStorageHook(BaseHook):
         from aksk_provider.hooks.connection import store_config
         from aksk_provider.storage import ObjectStore
 
-        return ObjectStore(store_config(self.get_connection(self.aksk_conn_id)))
+        return ObjectStore(store_config(self._read_connection(), self._read_connection))
+
+    def cancel(self) -> None:
+        """End running transfers soon, from another thread or a signal handler; what was moved is kept."""
+        self._cancelled.set()
+
+    def _read_connection(self) -> Any:
+        return self.get_connection(self.aksk_conn_id)
 
     def get_conn(self) -> ObjectStore:
         """Return the store, as Airflow's hooks do."""
@@ -62,14 +71,16 @@ class ObjectStorageHook(BaseHook):
         metadata: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         overwrite: bool = True,
+        options: TransferOptions | None = None,
     ) -> ObjectInfo:
-        """Write a file to an object and compare checksums.
+        """Write a file to an object and compare checksums; a large one goes in parts, and continues after a failure.
 
         :param source: path, bytes, or a binary file object, read from where it stands
         :param content_type: by default guessed from the key's ending
         :param metadata: user metadata
         :param headers: further headers to send, e.g. ``Cache-Control``
         :param overwrite: ``False`` raises :class:`~aksk_provider.errors.ObjectExistsError` when the key exists
+        :param options: part size, concurrency, deadline, progress
         """
         from aksk_provider.storage import transfer
 
@@ -82,6 +93,8 @@ class ObjectStorageHook(BaseHook):
             metadata=metadata,
             headers=headers,
             overwrite=overwrite,
+            options=options or transfer.TransferOptions(),
+            cancelled=self._cancelled,
         )
         self.log.info("uploaded %s bytes to %s", info.size, info.uri)
         return info
@@ -94,17 +107,100 @@ class ObjectStorageHook(BaseHook):
         *,
         version_id: str | None = None,
         overwrite: bool = True,
+        checksum: str | None = None,
+        options: TransferOptions | None = None,
     ) -> DownloadResult:
         """Write an object to a file, which appears only when it is whole and its checksum is right.
 
+        A large object comes in ranges, each on condition that it is still the same, and continues after a failure.
+
         :param target: path of the file; missing folders are made
         :param overwrite: ``False`` refuses a target that exists
+        :param checksum: what the checksum must be, as a decimal number: CRC-64/XZ, for BOS CRC-32
+        :param options: part size, concurrency, deadline, progress
         """
         from aksk_provider.storage import transfer
 
-        result = transfer.download(self.store, key, target, bucket, version_id=version_id, overwrite=overwrite)
+        result = transfer.download(
+            self.store,
+            key,
+            target,
+            bucket,
+            version_id=version_id,
+            overwrite=overwrite,
+            checksum=checksum,
+            options=options or transfer.TransferOptions(),
+            cancelled=self._cancelled,
+        )
         self.log.info("downloaded %s bytes from %s to %s", result.size, result.uri, result.path)
         return result
+
+    def upload_many(
+        self,
+        source: str | os.PathLike[str] | Sequence[str],
+        prefix: str,
+        bucket: str | None = None,
+        *,
+        overwrite: bool = True,
+        options: ManyOptions | None = None,
+        **properties: Any,
+    ) -> Sequence[FileResult]:
+        """Write the files of a folder, glob or list under a prefix; one failure does not stop the rest.
+
+        :param prefix: what every key starts with, e.g. ``exports/``, before the file's name below the folder
+        :param options: workers, ``skip_equal``, ``dry_run``
+        :param properties: ``content_type``, ``metadata``, ``headers`` of every object
+        :raises TransfersFailedError: names the files that failed
+        """
+        from aksk_provider.storage import transfer
+
+        return transfer.upload_many(
+            self.store,
+            transfer.find_sources(source),
+            prefix,
+            bucket,
+            overwrite=overwrite,
+            options=options or transfer.ManyOptions(),
+            cancelled=self._cancelled,
+            **properties,
+        )
+
+    def download_many(
+        self,
+        key: str | Sequence[str],
+        folder: str | os.PathLike[str],
+        bucket: str | None = None,
+        *,
+        overwrite: bool = True,
+        options: ManyOptions | None = None,
+    ) -> Sequence[FileResult]:
+        """Write objects into a folder under their names below the prefix; one failure does not stop the rest.
+
+        :param key: prefix (``exports/``), wildcard, key, or a list of them
+        :param options: workers, ``skip_equal``, ``dry_run``
+        :raises InvalidRequestError: a key would lead out of the folder; nothing was moved
+        :raises TransfersFailedError: names the objects that failed
+        """
+        from aksk_provider.storage import transfer
+
+        return transfer.download_many(
+            self.store,
+            transfer.find_objects(self.store, key, bucket),
+            folder,
+            overwrite=overwrite,
+            options=options or transfer.ManyOptions(),
+            cancelled=self._cancelled,
+        )
+
+    def abort_incomplete(
+        self, prefix: str = "", bucket: str | None = None, *, older_than: timedelta = timedelta(days=1)
+    ) -> Sequence[str]:
+        """Drop uploads in parts that were begun so long ago and never completed, and return their URIs."""
+        from aksk_provider.storage.parts import abort_incomplete
+
+        dropped = abort_incomplete(self.store, prefix, bucket, older_than)
+        self.log.info("dropped %d incomplete uploads", len(dropped))
+        return dropped
 
     def open(self, key: str, bucket: str | None = None) -> BufferedReader:
         """Return a stream of the object as it is stored; close it. Size and checksum are checked at its end."""

@@ -19,22 +19,20 @@ def static(credentials: Credentials) -> CredentialsProvider:
 
 
 class Reloading:
-    """Credentials that are read once, and again when the store refuses them: a rotated key is picked up.
+    """Credentials that are read again when the store refuses them, so that a rotated key is picked up.
 
-    :param read: reads the credentials from where they rest
+    :param current: the credentials
+    :param read: reads them again from where they rest
     """
 
-    def __init__(self, read: Callable[[], Credentials]) -> None:
+    def __init__(self, current: Credentials, read: Callable[[], Credentials]) -> None:
+        self._current = current
         self._read = read
-        self._current: Credentials | None = None
         self._lock = threading.Lock()
 
     def __call__(self) -> Credentials:
         """Return the credentials."""
-        with self._lock:
-            if self._current is None:
-                self._current = self._read()
-            return self._current
+        return self._current
 
     def reload(self, refused: Credentials) -> bool:
         """Read again, and tell whether there are other credentials now than those that were refused."""
