@@ -1,7 +1,13 @@
-"""Operators: upload, download, presign."""
+"""Operators: upload, download, presign, clean up."""
 
+from aksk_provider.operators.abort import AbortIncompleteUploadsOperator
 from aksk_provider.operators.download import DownloadObjectOperator
 from aksk_provider.operators.presign import PresignURLOperator
 from aksk_provider.operators.upload import UploadObjectOperator
 
-__all__ = ["DownloadObjectOperator", "PresignURLOperator", "UploadObjectOperator"]
+__all__ = [
+    "AbortIncompleteUploadsOperator",
+    "DownloadObjectOperator",
+    "PresignURLOperator",
+    "UploadObjectOperator",
+]

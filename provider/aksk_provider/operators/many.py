@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aksk_provider.storage.transfer import FileResult
 
 LONGEST_LIST = 1000
+
+
+def is_wildcard(text: str) -> bool:
+    """Tell whether a name has ``*``, ``?`` or ``[``."""
+    return glob.has_magic(text)
+
+
+def is_many(source: str) -> bool:
+    """Tell whether a source is a folder or a glob; a file whose name looks like a glob is a file."""
+    path = Path(source)
+    return path.is_dir() or (is_wildcard(source) and not path.is_file())
 
 
 def summary(results: Sequence[FileResult]) -> dict[str, Any]:

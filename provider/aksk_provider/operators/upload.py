@@ -1,27 +1,38 @@
-"""Upload a file to an object."""
+"""Upload a file, or many."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from aksk_provider.operators.many import is_many, manifest, summary
 
 
 class UploadObjectOperator(BaseOperator):
-    """Write a local file to an object.
+    """Write a local file to an object, or many files under a prefix.
 
-    XCom: ``uri, vendor, bucket, key, size, etag, crc64, version_id``.
+    XCom for a file: ``uri, vendor, bucket, key, size, etag, crc64, version_id``; for a folder, a glob or a list:
+    ``count, size, skipped, files, manifest``, where ``files`` is left out of more than 1,000 and listed in an object.
 
-    :param source: path of the file on the worker
-    :param key: key, or a URI such as ``oss://bucket/key``
+    A large file goes in parts. When the task fails or is killed, its next try continues.
+
+    :param source: path of the file on the worker; or a folder, a glob, or a list of files
+    :param key: key, or a URI such as ``oss://bucket/key``; for many files what their keys start with
     :param bucket: bucket, by default the connection's
     :param overwrite: ``False`` fails the task when the object exists
     :param content_type: by default guessed from the key's ending
     :param metadata: user metadata
     :param headers: further headers to send, e.g. ``Cache-Control``
+    :param concurrency: parts of a large file sent at once
+    :param workers: files sent at once
+    :param deadline: time one file may take
+    :param skip_equal: of many files, leave out what is there with the same size and checksum
+    :param dry_run: of many files, say what would be sent, and send nothing
     :param aksk_conn_id: id of a connection of type ``aksk``
     """
 
@@ -40,13 +51,18 @@ class UploadObjectOperator(BaseOperator):
     def __init__(
         self,
         *,
-        source: str,
+        source: str | Sequence[str],
         key: str,
         bucket: str | None = None,
         overwrite: bool = True,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        concurrency: int = 4,
+        workers: int = 8,
+        deadline: timedelta | None = None,
+        skip_equal: bool = False,
+        dry_run: bool = False,
         aksk_conn_id: str = ObjectStorageHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -58,18 +74,43 @@ class UploadObjectOperator(BaseOperator):
         self.content_type = content_type
         self.metadata = metadata
         self.headers = headers
+        self.concurrency = concurrency
+        self.workers = workers
+        self.deadline = deadline
+        self.skip_equal = skip_equal
+        self.plan_only = dry_run
         self.aksk_conn_id = aksk_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Upload, and return what the store said about the object."""
-        info = ObjectStorageHook(self.aksk_conn_id).upload(
-            self.source,
-            self.key,
-            self.bucket,
-            content_type=self.content_type,
-            metadata=self.metadata,
-            headers=self.headers,
-            overwrite=self.overwrite,
+        """Upload, and return what the store said about the object or the objects."""
+        from aksk_provider.storage.transfer import ManyOptions, TransferOptions
+
+        each = TransferOptions(concurrency=self.concurrency, deadline=self.deadline)
+        properties: dict[str, Any] = {
+            "content_type": self.content_type,
+            "metadata": self.metadata,
+            "headers": self.headers,
+        }
+        if isinstance(self.source, str) and not is_many(self.source):
+            info = self._hook.upload(
+                self.source, self.key, self.bucket, overwrite=self.overwrite, options=each, **properties
+            )
+            names = ("uri", "vendor", "bucket", "key", "size", "etag", "crc64", "version_id")
+            return {name: getattr(info, name) for name in names}
+        options = ManyOptions(self.workers, self.skip_equal, self.plan_only, each)
+        results = self._hook.upload_many(
+            self.source, self.key, self.bucket, overwrite=self.overwrite, options=options, **properties
         )
-        names = ("uri", "vendor", "bucket", "key", "size", "etag", "crc64", "version_id")
-        return {name: getattr(info, name) for name in names}
+        summed = summary(results)
+        if summed["files"] is None and not self.plan_only:
+            key = f"{self.key.rstrip('/')}.manifest.jsonl"
+            summed["manifest"] = self._hook.upload(manifest(results), key, self.bucket).uri
+        return summed
+
+    def on_kill(self) -> None:
+        """Stop soon, and leave what was moved for the next try."""
+        self._hook.cancel()
+
+    @cached_property
+    def _hook(self) -> ObjectStorageHook:
+        return ObjectStorageHook(self.aksk_conn_id)

@@ -190,13 +190,13 @@ def _each(
         futures = [pool.submit(move, item) for item in todo]
         failures: list[tuple[str, Exception]] = []
         for item, future in zip(todo, futures, strict=True):
-            try:
+            try:  # noqa: PERF203 - each file fails for itself
                 future.result()
             except TransferCancelledError:
                 pool.shutdown(cancel_futures=True)
                 raise
             except Exception as error:  # noqa: BLE001 - told below, after the rest
-                log.error("%s: %s", name(item), error)  # noqa: TRY400
+                log.error("%s: %s", name(item), error)
                 failures.append((name(item), error))
     if failures:
         told = "; ".join(f"{what}: {error}" for what, error in failures[:5])
