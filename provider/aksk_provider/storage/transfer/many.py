@@ -190,7 +190,7 @@ def _each(
         futures = [pool.submit(move, item) for item in todo]
         failures: list[tuple[str, Exception]] = []
         for item, future in zip(todo, futures, strict=True):
-            try:  # noqa: PERF203 - each file fails for itself
+            try:
                 future.result()
             except TransferCancelledError:
                 pool.shutdown(cancel_futures=True)
