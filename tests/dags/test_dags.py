@@ -85,6 +85,15 @@ def test_deferrable_sensor_hands_on_what_it_found(incoming: str) -> None:
     assert result.xcom("count_lines") == {f"{incoming}a 1+1.csv": 3, f"{incoming}b.csv": 2}
 
 
+def test_folders_come_back_as_they_went(cloud: Cloud) -> None:
+    result = run("folders")
+    assert result.xcom("compare") == 4
+    assert (result.xcom("up")["count"], result.xcom("up")["skipped"]) == (4, 0)
+    assert result.xcom("again")["skipped"] == 4
+    assert [file["status"] for file in result.xcom("down")["files"]] == ["done"] * 4
+    assert result.xcom("clean") == {"count": 0, "uris": []}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_page_is_short_says_what_it_does_and_is_tested_here(path: Path) -> None:
     source = path.read_text()
