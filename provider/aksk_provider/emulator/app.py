@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import urlsplit
@@ -13,10 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from aksk_provider.emulator import operations
 from aksk_provider.emulator.bodies import CHUNK
-from aksk_provider.emulator.dialects import DIALECTS
+from aksk_provider.emulator.dialects import DIALECTS, Dialect
+from aksk_provider.emulator.faults.base import Answered, Chunks
+from aksk_provider.emulator.faults.rules import Faults, Strike
 from aksk_provider.emulator.model import Account, Bucket, Inbound, Refused
 from aksk_provider.emulator.operations.call import Call, Storage
-from aksk_provider.emulator.replies import Content, Reply
+from aksk_provider.emulator.replies import Reply
 from aksk_provider.emulator.routing import Target, route
 from aksk_provider.emulator.verify import VERIFIERS
 from aksk_provider.errors import InvalidRequestError
@@ -28,6 +32,7 @@ class Application:
     """Answers the requests of the three protocols.
 
     :param clock: tells the time, as an aware datetime in UTC
+    :param faults: what goes wrong
     """
 
     def __init__(
@@ -37,48 +42,65 @@ class Application:
         buckets: Mapping[tuple[str, str], Bucket],
         domains: Mapping[str, Bucket],
         clock: Callable[[], datetime],
+        faults: Faults,
     ) -> None:
         self._storage = storage
         self._accounts = accounts
         self._buckets = buckets
         self._domains = domains
         self._clock = clock
+        self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        now = self._clock()
         try:
-            reply = await self._answer(_inbound(scope), request.stream(), now)
+            await self._serve(_inbound(scope), request, send)
         except ClientDisconnect:
             return
-        headers = {**reply.headers, "date": format_datetime(now.replace(microsecond=0), usegmt=True)}
-        await _send(reply, headers, request, send)
 
-    async def _answer(self, inbound: Inbound, body: AsyncIterator[bytes], now: datetime) -> Reply:
+    async def _serve(self, inbound: Inbound, request: Request, send: Send) -> None:
+        now = self._clock()
         try:
             target = route(inbound, self._buckets, self._domains)
         except Refused as refused:
-            return Reply(400, {"content-type": "text/plain"}, f"{refused.code}: {refused.message}\n".encode())
+            told = f"{refused.code}: {refused.message}\n"
+            await _send(Reply(400, {"content-type": "text/plain"}, told.encode()), now, request, send)
+            return
         dialect = DIALECTS[target.vendor]
         inbound = dialect.heard(inbound)
         try:
-            reply = await self._perform(inbound, target, body, now)
-        except InvalidRequestError as error:
-            reply = dialect.error(Refused("InvalidURI", str(error)), inbound)
+            key = target.key
         except Refused as refused:
-            reply = dialect.error(refused, inbound)
-        named = dialect.request_headers(inbound.request_id, failed=reply.status >= 400)
-        headers = {**reply.headers, "server": dialect.server, **named}
-        return Reply(reply.status, headers, reply.body, reply.content, reply.length)
+            await _send(_named(dialect.error(refused, inbound), dialect, inbound), now, request, send)
+            return
+        call = Call(inbound, dialect, target.bucket, key, self._storage, self._buckets, now, request.stream())
+        strike = self._faults.strike(call, request.state.wire)
+        answer = await self._answer(target, strike)
+        with answer.content.file if answer.content else nullcontext():
+            reply = _named(await strike.reply(answer), dialect, inbound)
+            await _send(reply, strike.call.now, request, send, strike.answer_body)
 
-    async def _perform(self, inbound: Inbound, target: Target, body: AsyncIterator[bytes], now: datetime) -> Reply:
-        dialect = DIALECTS[target.vendor]
-        VERIFIERS[target.vendor](inbound, target.resource, self._accounts, now)
-        call = Call(inbound, dialect, target.bucket, target.key, self._storage, self._buckets, now, body)
-        return await operations.find(call)(call)
+    async def _answer(self, target: Target, strike: Strike) -> Reply:
+        call = strike.call
+        try:
+            await strike.arrive()
+            VERIFIERS[target.vendor](call.inbound, target.resource, self._accounts, call.now)
+            return await operations.find(call)(call)
+        except Answered as answered:
+            return answered.reply
+        except InvalidRequestError as error:
+            return call.dialect.error(Refused("InvalidURI", str(error)), call.inbound)
+        except Refused as refused:
+            return call.dialect.error(refused, call.inbound)
+
+
+def _named(reply: Reply, dialect: Dialect, inbound: Inbound) -> Reply:
+    """Name server and request in the headers."""
+    named = dialect.request_headers(inbound.request_id, failed=reply.status >= 400)
+    return replace(reply, headers={**reply.headers, "server": dialect.server, **named})
 
 
 def _inbound(scope: Scope) -> Inbound:
@@ -109,21 +131,34 @@ def _wire_name(name: str) -> str:
     return name if name.startswith("x-") else _NAMES.get(name, name.title())
 
 
-async def _send(reply: Reply, headers: Mapping[str, str], request: Request, send: Send) -> None:
+async def _send(
+    reply: Reply,
+    now: datetime,
+    request: Request,
+    send: Send,
+    through: Callable[[Chunks, Reply], Chunks] = lambda chunks, _reply: chunks,
+) -> None:
+    """Send an answer.
+
+    :param through: what its body goes through
+    """
+    headers = {**reply.headers, "date": format_datetime(now.replace(microsecond=0), usegmt=True)}
     if reply.status not in (204, 304):
-        length = reply.content.length if reply.content else len(reply.body) if reply.length is None else reply.length
-        headers = {**headers, "content-length": str(length)}
+        headers["content-length"] = str(reply.size)
     raw = [(_wire_name(name).encode("latin-1"), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-    if reply.content:
-        await _send_content(reply.content, request, send)
-    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
-
-
-async def _send_content(content: Content, request: Request, send: Send) -> None:
-    with content.file as file:
-        file.seek(content.offset)
-        left = content.length
-        while left > 0 and not await request.is_disconnected() and (chunk := file.read(min(CHUNK, left))):
-            left -= len(chunk)
+    if request.method != "HEAD":
+        async for chunk in through(_body(reply, request), reply):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _body(reply: Reply, request: Request) -> Chunks:
+    if reply.content is None:
+        yield reply.body
+        return
+    content, left = reply.content, reply.content.length
+    content.file.seek(content.offset)
+    while left > 0 and not await request.is_disconnected() and (chunk := content.file.read(min(CHUNK, left))):
+        left -= len(chunk)
+        yield chunk

@@ -20,7 +20,7 @@ class Content:
 class Reply:
     """An answer: a body in memory, or the content of a file.
 
-    :param length: what Content-Length says where the body is not sent, as for HEAD
+    :param length: what Content-Length says where that is not the length of the body, as for HEAD
     """
 
     status: int
@@ -28,6 +28,13 @@ class Reply:
     body: bytes = b""
     content: Content | None = None
     length: int | None = None
+
+    @property
+    def size(self) -> int:
+        """What Content-Length says."""
+        if self.length is not None:
+            return self.length
+        return self.content.length if self.content else len(self.body)
 
 
 # Status and message of the errors, under the names that most of the vendors use.

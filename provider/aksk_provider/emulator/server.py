@@ -13,8 +13,10 @@ from types import TracebackType
 import uvicorn
 
 from aksk_provider.emulator.app import Application
+from aksk_provider.emulator.faults import Fault, Faults
 from aksk_provider.emulator.model import Account, Bucket
 from aksk_provider.emulator.operations.call import Storage
+from aksk_provider.emulator.wire import WireProtocol
 
 DEFAULT_ACCOUNTS = (
     Account("emulator-ak", "emulator-sk"),
@@ -43,6 +45,7 @@ class Emulator:
     :param port: port to listen at, 0 for a free one
     :param data_dir: where objects are kept; by default a temporary directory, removed at the end
     :param clock: tells the time, for tests of expiry and skewed clocks
+    :param faults: what goes wrong; ``emulator.faults`` adds and clears them while it runs
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Emulator:
         port: int = 0,
         data_dir: Path | str | None = None,
         clock: Callable[[], datetime] = utc_now,
+        faults: Iterable[Fault] = (),
     ) -> None:
         self.accounts = {account.access_key: account for account in accounts}
         self.buckets = {(bucket.vendor, bucket.name): bucket for bucket in buckets}
@@ -62,6 +66,7 @@ class Emulator:
         self.host = host
         self.port = port
         self.clock = clock
+        self.faults = Faults(faults)
         self._data_dir = data_dir
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._storage: Storage | None = None
@@ -130,11 +135,10 @@ class Emulator:
         directory = Path(self._temporary.name if self._temporary else str(self._data_dir))
         directory.mkdir(parents=True, exist_ok=True)
         self._storage = Storage(directory)
-        app = Application(self._storage, self.accounts, self.buckets, self.domains, self.clock)
-        # h11 whatever is installed beside it: it hands over the request target as it was sent.
+        app = Application(self._storage, self.accounts, self.buckets, self.domains, self.clock, self.faults)
         return uvicorn.Config(
             app,
-            http="h11",
+            http=WireProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
