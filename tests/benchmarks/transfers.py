@@ -1,0 +1,451 @@
+"""Transfers beside the vendors' SDKs, curl and the standard library: ``python -m tests.benchmarks.transfers``.
+
+A plain loopback server in a process of its own serves and discards; every client has a process of its own too. Each
+round runs all clients in turn, so that a slow moment of the machine meets all of them; medians are compared. With
+``--write`` the results go into docs/benchmarks-transfers.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from fastcrc import crc64
+
+MIB = 1024**2
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs" / "benchmarks-transfers.md"
+START, END = "<!-- results -->", "<!-- end -->"
+SMALL = 10 * 1024
+LATENCY_MS = 10
+MEMORY_LIMIT = 8.0
+PACKAGES = (
+    "requests",
+    "urllib3",
+    "fastcrc",
+    "alibabacloud-oss-v2",
+    "cos-python-sdk-v5",
+    "bce-python-sdk",
+    "apache-airflow-providers-alibaba",
+)
+SDKS = {"oss": "oss sdk", "cos": "cos sdk", "bos": "bos sdk"}
+OURS = tuple(f"ours {vendor}" for vendor in SDKS)
+LARGE = {
+    "get": ("ours oss, one stream", *OURS, "http.client", "curl", "cos sdk", "cos sdk, crc", "oss sdk", "bos sdk"),
+    "put": ("ours oss, one stream", *OURS, "http.client", "curl", "cos sdk", "cos sdk, tuned", "oss sdk", "bos sdk"),
+}
+TINY = (*OURS, "http.client", *SDKS.values(), "OSSHook")
+
+
+class UnavailableError(Exception):
+    """A client that cannot be measured here, and why."""
+
+
+@dataclass
+class Samples:
+    """What the rounds of one client gave."""
+
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    peak: float = 0.0
+
+    def add(self, said: dict[str, float]) -> None:
+        self.seconds.append(said["seconds"])
+        self.cpu.append(said["cpu"])
+        self.peak = max(self.peak, said["peak"])
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A ratio, or a number of MiB, that must be reached."""
+
+    what: str
+    found: float
+    wanted: float
+    unit: str = "x"
+
+    @property
+    def reached(self) -> bool:
+        return self.found <= self.wanted if self.unit == "MiB" else self.found >= self.wanted
+
+    def cells(self) -> tuple[str, ...]:
+        bound = "at most" if self.unit == "MiB" else "at least"
+        shown = f"{self.found:.2f}" if self.wanted < 2 else f"{self.found:.1f}"
+        return (
+            self.what,
+            f"{shown} {self.unit}",
+            f"{bound} {self.wanted:g} {self.unit}",
+            "" if self.reached else "missed",
+        )
+
+
+class Client:
+    """The process of a client."""
+
+    def __init__(self, name: str, url: str, certificate: Path) -> None:
+        own = {"SSL_CERT_FILE": str(certificate), "REQUESTS_CA_BUNDLE": str(certificate), "NO_PROXY": "*"}
+        own |= {"AIRFLOW_HOME": str(certificate.parent / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.transfer_clients", name, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | own,
+        )
+        self._answer()
+
+    def __call__(self, method: str, *arguments: object, times: int = 1) -> dict[str, float]:
+        """Perform a method and return seconds, CPU seconds and peak memory."""
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps([method, arguments, times]) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _answer(self) -> dict[str, float]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        said: dict[str, Any] = json.loads(line) if line else {"error": "the process died"}
+        for reason in ("missing", "error"):
+            if reason in said:
+                raise UnavailableError(f"{self.name}: {said[reason]}{' is not installed' * (reason == 'missing')}")
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where and how it runs.
+
+    :param folder: for source and targets
+    :param source: the file that is moved
+    """
+
+    folder: Path
+    source: Path
+    certificate: Path
+    size: int
+    rounds: int
+    say: Callable[[str], None]
+
+    @contextmanager
+    def server(self, scheme: str = "http", latency: float = 0.0) -> Iterator[str]:
+        """Give the URL of a server."""
+        tls = ["--certificate", str(self.certificate)] if scheme == "https" else []
+        command = [sys.executable, "-m", "tests.benchmarks.fast_server", str(self.source), "--latency", str(latency)]
+        process = subprocess.Popen([*command, *tls], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert process.stdin
+        assert process.stdout
+        try:
+            yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.stdin.close()
+            process.wait()
+
+    def clients(self, names: Sequence[str], url: str, stack: ExitStack, *warm: object, times: int = 1) -> list[Client]:
+        """Start those of the clients that can be, and warm them up with a method and its arguments."""
+        ready = []
+        for name in names:
+            try:
+                client = Client(name, url, self.certificate)
+                stack.callback(client.close)
+                client(*(warm or ("get", f"object-{SMALL}", str(self.folder / "warm"))), times=times)  # type: ignore[arg-type]
+                ready.append(client)
+            except UnavailableError as reason:
+                self.say(f"skipped: {reason}")
+        return ready
+
+    def interleave(
+        self, clients: Sequence[Client], rounds: int, work: Callable[[Client], dict[str, float]]
+    ) -> dict[str, Samples]:
+        """Let each client do it in every round."""
+        found: dict[str, Samples] = {}
+        failed: set[str] = set()
+        for _ in range(rounds):
+            for client in clients:
+                if client.name in failed:
+                    continue
+                try:
+                    said = work(client)
+                except UnavailableError as reason:
+                    self.say(f"failed: {reason}")
+                    failed.add(client.name)
+                    found.pop(client.name, None)
+                else:
+                    found.setdefault(client.name, Samples()).add(said)
+        return found
+
+    def large(self, scheme: str, direction: str, names: Sequence[str]) -> dict[str, Samples]:
+        """Move the whole file, and see that it arrived."""
+        target, checksum = self.folder / "target", crc64_of(self.source)
+
+        def work(client: Client) -> dict[str, float]:
+            if direction == "put":
+                return client("put", str(self.source), f"upload-{self.size}")
+            try:
+                said = client("get", f"object-{self.size}", str(target))
+                if crc64_of(target) != checksum:
+                    raise UnavailableError(f"{client.name}: the file differs")
+                return said
+            finally:
+                target.unlink(missing_ok=True)
+
+        with self.server(scheme) as url, ExitStack() as stack:
+            return self.interleave(self.clients(names, url, stack), self.rounds, work)
+
+    def small(self, scheme: str, direction: str, count: int) -> dict[str, Samples]:
+        """Move small objects one by one."""
+        method = {"get": "read", "put": "write"}[direction]
+        source = self.folder / "small"
+        source.write_bytes(b"0123456789" * (SMALL // 10))
+        arguments = [f"object-{SMALL}", str(source)][: 2 if direction == "put" else 1]
+        with self.server(scheme) as url, ExitStack() as stack:
+            clients = self.clients(TINY, url, stack, method, *arguments, times=20)
+            return self.interleave(clients, self.rounds, lambda client: client(method, *arguments, times=count))
+
+    def distant(self, direction: str, count: int) -> dict[str, Samples]:
+        """Move small files to and from a server that takes its time: a pool of 16 beside a loop."""
+        source, folder = self.folder / "small", self.folder / "many"
+        source.write_bytes(b"0123456789" * (SMALL // 10))
+
+        def work(client: Client) -> dict[str, float]:
+            many = count if client.name.startswith("ours") else max(1, count // 8)
+            folder.mkdir()
+            try:
+                if direction == "put":
+                    said = client("put_all", str(source), f"object-{SMALL}", many)
+                else:
+                    said = client("get_all", f"object-{SMALL}", str(folder), many)
+                return said | {"seconds": said["seconds"] * count / many}
+            finally:
+                shutil.rmtree(folder)
+
+        with self.server(latency=LATENCY_MS) as url, ExitStack() as stack:
+            return self.interleave(self.clients((*OURS, *SDKS.values()), url, stack), self.rounds, work)
+
+
+def crc64_of(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(MIB):
+            checksum = crc64.xz(block, checksum)
+    return checksum
+
+
+def make_source(path: Path, size: int) -> None:
+    """Write bytes that no client could compress, quickly."""
+    block = os.urandom(MIB)
+    with path.open("wb") as file:
+        for number in range(size // MIB):
+            file.write(number.to_bytes(8, "big") + block[8:])
+
+
+def make_certificate(folder: Path) -> Path:
+    """Make a self-signed certificate for 127.0.0.1, with its key in the same file."""
+    path, key = folder / "certificate.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(path)]
+    subprocess.run([*command, *subject], check=True, capture_output=True)
+    path.write_text(path.read_text() + key.read_text())
+    return path
+
+
+def speed(samples: Samples, amount: float) -> float:
+    return amount / median(samples.seconds)
+
+
+def goals_of_large(found: dict[tuple[str, str], dict[str, Samples]]) -> Iterator[Goal]:
+    """Compare the large files."""
+
+    def ratio(place: tuple[str, str], ours: str, peer: str, wanted: float) -> Iterator[Goal]:
+        samples = found.get(place, {})
+        if ours in samples and peer in samples:
+            value = median(samples[peer].seconds) / median(samples[ours].seconds)
+            yield Goal(f"large, {place[1]} {place[0]}: {ours} to {peer}", value, wanted)
+
+    one = "ours oss, one stream"
+    get, put, secure_get, secure_put = ("http", "get"), ("http", "put"), ("https", "get"), ("https", "put")
+    yield from ratio(get, one, "http.client", 0.95)
+    yield from ratio(get, "ours oss", "http.client", 0.95)
+    yield from ratio(get, "ours cos", "cos sdk, crc", 5)
+    yield from ratio(get, "ours oss", "OSSHook", 10)
+    yield from ratio(secure_get, one, "curl", 0.9)
+    yield from ratio(secure_get, "ours oss", "curl", 0.9)
+    yield from ratio(secure_get, "ours oss", "http.client", 1.2)
+    yield from ratio(put, "ours oss", "curl", 0.9)
+    yield from ratio(put, "ours oss", "oss sdk", 8)
+    yield from ratio(put, "ours oss", "OSSHook", 8)
+    yield from ratio(secure_put, "ours oss", "curl", 0.9)
+    for name in ("ours oss, one stream", *OURS):
+        peaks = [samples[name].peak for samples in found.values() if name in samples]
+        if peaks:
+            yield Goal(f"memory: {name}", max(peaks) / MIB, MEMORY_LIMIT, "MiB")
+
+
+def goals_of_small(title: str, found: dict[str, Samples], sdk: float, hook: float | None) -> Iterator[Goal]:
+    """Compare the small objects, vendor by vendor."""
+    for vendor, peer in SDKS.items():
+        ours = f"ours {vendor}"
+        pairs = [(peer, sdk), ("OSSHook", hook)] if vendor == "oss" else [(peer, sdk)]
+        for other, wanted in pairs:
+            if wanted and ours in found and other in found:
+                value = median(found[other].seconds) / median(found[ours].seconds)
+                yield Goal(f"{title}: {ours} to {other}", value, wanted)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table that is aligned as text too."""
+    lines = [columns, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
+    return "\n".join(
+        "| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |"
+        for line in (lines[0], rule, *lines[1:])
+    )
+
+
+def machine() -> str:
+    """Return what it ran on, with versions."""
+    said = [f"{datetime.now(timezone.utc):%Y-%m-%d}", f"{os.cpu_count()} x {platform.machine()}"]
+    said += [f"{platform.system()} {platform.release().partition('-')[0]}", f"Python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            said.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            said.append(f"{package} not installed")
+    curl = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=False).stdout
+    return ", ".join([*said, " ".join(curl.split()[:2])]) + "."
+
+
+def measure_large(bench: Bench, options: argparse.Namespace) -> tuple[str, list[Goal]]:
+    """Move one large file."""
+    found: dict[tuple[str, str], dict[str, Samples]] = {}
+    for scheme in ("http", "https"):
+        for direction, names in LARGE.items():
+            print(f"{options.size} MiB, {scheme} {direction} ...", flush=True)
+            found[scheme, direction] = bench.large(scheme, direction, (*names, *["OSSHook"] * options.hook))
+    return large_table(options.size, found), list(goals_of_large(found))
+
+
+def measure_small(bench: Bench, options: argparse.Namespace) -> tuple[str, list[Goal]]:
+    """Move small objects one by one."""
+    found: dict[str, dict[str, Samples]] = {}
+    goals: list[Goal] = []
+    for scheme in ("http", "https"):
+        for direction in LARGE:
+            title = f"{direction} {scheme}"
+            print(f"{options.count} objects of 10 KiB, {title} ...", flush=True)
+            found[title] = bench.small(scheme, direction, options.count)
+            if scheme == "http":
+                goals += goals_of_small(f"10 KiB, {title}", found[title], 1.5, 2.0)
+    return small_table("10 KiB objects a second, one thread", options.count, found), goals
+
+
+def measure_distant(bench: Bench, options: argparse.Namespace) -> tuple[str, list[Goal]]:
+    """Move small files where each answer takes its time."""
+    found: dict[str, dict[str, Samples]] = {}
+    goals: list[Goal] = []
+    for direction in LARGE:
+        print(f"{options.count} files of 10 KiB, {LATENCY_MS} ms, {direction} ...", flush=True)
+        found[direction] = bench.distant(direction, options.count)
+        goals += goals_of_small(f"10 KiB, {LATENCY_MS} ms, pool of 16, {direction}", found[direction], 8.0, None)
+    title = f"10 KiB files a second, {LATENCY_MS} ms server latency, ours a pool of 16, SDKs in a loop"
+    return small_table(title, options.count, found), goals
+
+
+def run(options: argparse.Namespace) -> tuple[str, list[Goal]]:
+    """Measure everything that was asked for and return it as Markdown, with the goals."""
+    shared = Path("/dev/shm")
+    parent = shared if shared.is_dir() and shutil.disk_usage(shared).free > 3 * options.size * MIB else None
+    notes: list[str] = []
+    pieces: list[str] = []
+    goals: list[Goal] = []
+
+    def say(text: str) -> None:
+        if text not in notes:
+            notes.append(text)
+            print(text, flush=True)
+
+    with tempfile.TemporaryDirectory(dir=parent, prefix="benchmark-") as name:
+        folder, size = Path(name), options.size * MIB
+        make_source(folder / "source", size)
+        bench = Bench(folder, folder / "source", make_certificate(folder), size, options.rounds, say)
+        for what, measure in {"large": measure_large, "small": measure_small, "distant": measure_distant}.items():
+            if what in options.what:
+                tables, reached = measure(bench, options)
+                pieces.append(tables)
+                goals += reached
+    pieces.insert(0, table(("goal", "found", "wanted", ""), [goal.cells() for goal in goals]))
+    memory = "files in memory" if parent else "files on disk"
+    pieces += [*notes, f"Medians of {options.rounds} interleaved rounds, {memory}. {machine()}"]
+    return "\n\n".join(pieces), goals
+
+
+def large_table(size: int, found: dict[tuple[str, str], dict[str, Samples]]) -> str:
+    names = list(dict.fromkeys(name for samples in found.values() for name in samples))
+    rows = []
+    for name in names:
+        cells = [f"{speed(s[name], size):.0f}" if name in s else "-" for s in found.values()]
+        cells += [f"{median(s[name].cpu) * 1024 / size:.2f}" if name in s else "-" for s in found.values()]
+        peak = max(s[name].peak for s in found.values() if name in s) / MIB
+        rows.append((name, *cells, f"{peak:.1f}"))
+    columns = [f"{direction} {scheme}" for scheme, direction in found]
+    columns += [f"CPU {column}" for column in columns]
+    heading = f"{size} MiB in MiB/s, CPU seconds a GiB, peak memory over idle in MiB:"
+    return f"{heading}\n\n{table(('client', *columns, 'memory'), rows)}"
+
+
+def small_table(title: str, count: int, found: dict[str, dict[str, Samples]]) -> str:
+    names = list(dict.fromkeys(name for samples in found.values() for name in samples))
+    rows = [(name, *(f"{speed(s[name], count):.0f}" if name in s else "-" for s in found.values())) for name in names]
+    return f"{title}:\n\n{table(('client', *found), rows)}"
+
+
+def with_results(page: str, results: str) -> str:
+    """Return the page with the generated part replaced."""
+    before, _, rest = page.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n\n{results}\n\n{END}{after}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.transfers")
+    parser.add_argument("what", nargs="*", default=["large", "small", "distant"], help="large, small, distant")
+    parser.add_argument("--size", type=int, default=1024, help="MiB of the large file")
+    parser.add_argument("--count", type=int, default=1000, help="small objects of each sample")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-hook", dest="hook", action="store_false", help="leave OSSHook out, which is slow")
+    parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks-transfers.md")
+    options = parser.parse_args()
+    results, goals = run(options)
+    print(f"\n{results}", flush=True)
+    if options.write:
+        PAGE.write_text(with_results(PAGE.read_text("utf-8"), results), "utf-8")
+    missed = [goal for goal in goals if not goal.reached]
+    for goal in missed:
+        print("missed:", *goal.cells()[:3], sep=" | ", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
