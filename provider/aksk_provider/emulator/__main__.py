@@ -6,6 +6,9 @@ import argparse
 import logging
 from pathlib import Path
 
+from aksk_provider.emulator.faults import Fault
+from aksk_provider.emulator.faults.control import PATH
+from aksk_provider.emulator.faults.documents import read
 from aksk_provider.emulator.model import Account, Bucket
 from aksk_provider.emulator.server import DEFAULT_ACCOUNTS, DEFAULT_BUCKETS, Emulator
 
@@ -55,12 +58,31 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--domain", type=domain, action="append", default=[], metavar="HOST=VENDOR/NAME", help="custom domain"
     )
+    made.add_argument("--faults", type=Path, metavar="FILE", help="rules of what goes wrong, as JSON")
     return made
+
+
+def faults(file: Path | None) -> list[Fault]:
+    """Read the rules of a file.
+
+    :raises ValueError: says what is wrong with it
+    """
+    if file is None:
+        return []
+    try:
+        return read(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--faults {file}: {error}") from error
 
 
 def main() -> None:
     """Serve until interrupted."""
-    options = parser().parse_args()
+    command_line = parser()
+    options = command_line.parse_args()
+    try:
+        rules = faults(options.faults)
+    except ValueError as error:
+        command_line.error(str(error))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     buckets = [*(options.bucket or ()), *(options.versioned_bucket or ())] or DEFAULT_BUCKETS
     emulator = Emulator(
@@ -70,6 +92,7 @@ def main() -> None:
         host=options.host,
         port=options.port,
         data_dir=options.data_dir,
+        faults=rules,
     )
     emulator.run(announce)
 
@@ -79,6 +102,8 @@ def announce(emulator: Emulator) -> None:
     print(f"Serving {emulator.endpoint}")
     print("  buckets:     " + " ".join(f"{vendor}://{name}" for vendor, name in emulator.buckets))
     print("  access keys: " + " ".join(emulator.accounts), flush=True)
+    if emulator.faults.rules:
+        print(f"  faults:      {len(emulator.faults.rules)} rules, told at {emulator.endpoint}{PATH}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from aksk_provider.emulator import operations
 from aksk_provider.emulator.bodies import CHUNK
 from aksk_provider.emulator.dialects import DIALECTS, Dialect
+from aksk_provider.emulator.faults import control
 from aksk_provider.emulator.faults.base import Answered, Chunks
 from aksk_provider.emulator.faults.rules import Faults, Strike
 from aksk_provider.emulator.model import Account, Bucket, Inbound, Refused
@@ -63,6 +64,9 @@ class Application:
 
     async def _serve(self, inbound: Inbound, request: Request, send: Send) -> None:
         now = self._clock()
+        if control.is_meant(inbound, self._buckets, self._domains):
+            await _send(control.answer(self._faults, inbound.method, await request.body()), now, request, send)
+            return
         try:
             target = route(inbound, self._buckets, self._domains)
         except Refused as refused:

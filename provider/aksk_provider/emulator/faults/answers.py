@@ -112,6 +112,10 @@ class Hang(Ending):
     after: int | None = None
     performed: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse negative numbers."""
+        at_least(0, seconds=self.seconds, after=self.after)
+
     async def end(self, wire: Wire) -> None:
         """Wait and close."""
         await wire.pause(self.seconds)
