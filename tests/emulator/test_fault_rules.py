@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ from tests.emulator.asking import BUCKETS as BUCKET_OF
 from tests.emulator.asking import VENDORS, VERSIONED, Asker, credentials_of, send, signer_of
 from tests.emulator.test_faults import BODY, part, upload_id
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "faults.json"
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLE = DOCS / "faults.json"
 
 every_vendor = pytest.mark.parametrize("vendor", VENDORS)
 
@@ -340,3 +342,18 @@ def test_a_wrong_file_is_refused_at_the_start(
         main()
     assert f"error: --faults {file}: " in (told := capsys.readouterr().err)
     assert message in told
+
+
+def test_the_page_has_every_fault_with_its_fields_and_every_operation() -> None:
+    page = (DOCS / "emulator.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)\((.*?)\)` \|", page, re.MULTILINE)
+    told = {kind: (name, re.findall(r"(?:^|, )(\w+)", listed)) for kind, name, listed in rows}
+    assert told == {
+        kind: (effect.__name__, [field.name for field in fields(effect)])  # type: ignore[arg-type]
+        for kind, effect in KINDS.items()
+    }
+    (operations,) = re.findall(r"^\| `operation` \| (.*) \|$", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", operations)) == sorted(OPERATIONS)
+    (last,) = re.findall(r"^\| field \| is \|\n\|---\|---\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    told_fields = [name for row in last.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(told_fields) == sorted(field.name for field in fields(Fault) if field.name != "effect")
