@@ -9,7 +9,8 @@
     ├── TransfersFailedError  some of many files failed; the message names them
     ├── TransferCancelledError  the task was asked to stop; the transfer can be resumed
     ├── IntegrityError        the bytes that arrived are not the bytes that were promised
-    │   └── ChecksumMismatchError   the store's checksum and ours differ
+    │   ├── ChecksumMismatchError   the store's checksum and ours differ
+    │   └── ObjectChangedError    the object was replaced while it was read
     └── ServiceError          the store answered with an error
         ├── NotFoundError         404
         │   └── BucketNotFoundError   404 with the vendor's code for a missing bucket
@@ -52,6 +53,10 @@ class IntegrityError(ObjectStorageError):
 
 class ChecksumMismatchError(IntegrityError):
     """The store's checksum and that of the bytes here differ; the message has both."""
+
+
+class ObjectChangedError(IntegrityError):
+    """The object was replaced while it was read; nothing of it was kept."""
 
 
 class TransferCancelledError(ObjectStorageError):

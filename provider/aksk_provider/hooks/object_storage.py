@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow.sdk import BaseHook
 
@@ -71,6 +71,7 @@ class ObjectStorageHook(BaseHook):
         metadata: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         overwrite: bool = True,
+        skip_equal: bool = False,
         options: TransferOptions | None = None,
     ) -> ObjectInfo:
         """Write a file to an object and compare checksums; a large one goes in parts, and continues after a failure.
@@ -80,6 +81,7 @@ class ObjectStorageHook(BaseHook):
         :param metadata: user metadata
         :param headers: further headers to send, e.g. ``Cache-Control``
         :param overwrite: ``False`` raises :class:`~aksk_provider.errors.ObjectExistsError` when the key exists
+        :param skip_equal: send nothing when the source is a file and the object has its size and checksum
         :param options: part size, concurrency, deadline, progress
         """
         from aksk_provider.storage import transfer
@@ -93,6 +95,7 @@ class ObjectStorageHook(BaseHook):
             metadata=metadata,
             headers=headers,
             overwrite=overwrite,
+            skip_equal=skip_equal,
             options=options or transfer.TransferOptions(),
             cancelled=self._cancelled,
         )
@@ -102,11 +105,12 @@ class ObjectStorageHook(BaseHook):
     def download(
         self,
         key: str,
-        target: str | os.PathLike[str],
+        target: str | os.PathLike[str] | BinaryIO,
         bucket: str | None = None,
         *,
         version_id: str | None = None,
         overwrite: bool = True,
+        skip_equal: bool = False,
         checksum: str | None = None,
         options: TransferOptions | None = None,
     ) -> DownloadResult:
@@ -114,8 +118,9 @@ class ObjectStorageHook(BaseHook):
 
         A large object comes in ranges, each on condition that it is still the same, and continues after a failure.
 
-        :param target: path of the file; missing folders are made
+        :param target: path of the file, whose missing folders are made; or a binary file object
         :param overwrite: ``False`` refuses a target that exists
+        :param skip_equal: fetch nothing when the target is there with the object's size and checksum
         :param checksum: what the checksum must be, as a decimal number: CRC-64/XZ, for BOS CRC-32
         :param options: part size, concurrency, deadline, progress
         """
@@ -128,6 +133,7 @@ class ObjectStorageHook(BaseHook):
             bucket,
             version_id=version_id,
             overwrite=overwrite,
+            skip_equal=skip_equal,
             checksum=checksum,
             options=options or transfer.TransferOptions(),
             cancelled=self._cancelled,

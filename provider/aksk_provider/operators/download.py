@@ -32,7 +32,7 @@ class DownloadObjectOperator(BaseOperator):
     :param concurrency: ranges of a large object fetched at once
     :param workers: objects fetched at once
     :param deadline: time one object may take
-    :param skip_equal: of many objects, leave out files that are there with the same size and checksum
+    :param skip_equal: fetch nothing that is there with the same size and checksum
     :param dry_run: of many objects, say what would be fetched, and fetch nothing
     :param aksk_conn_id: id of a connection of type ``aksk``
     """
@@ -83,6 +83,7 @@ class DownloadObjectOperator(BaseOperator):
                 self.bucket,
                 version_id=self.version_id,
                 overwrite=self.overwrite,
+                skip_equal=self.skip_equal,
                 checksum=self.checksum,
                 options=each,
             )

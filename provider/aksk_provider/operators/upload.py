@@ -31,7 +31,7 @@ class UploadObjectOperator(BaseOperator):
     :param concurrency: parts of a large file sent at once
     :param workers: files sent at once
     :param deadline: time one file may take
-    :param skip_equal: of many files, leave out what is there with the same size and checksum
+    :param skip_equal: send nothing that is there with the same size and checksum
     :param dry_run: of many files, say what would be sent, and send nothing
     :param aksk_conn_id: id of a connection of type ``aksk``
     """
@@ -93,7 +93,13 @@ class UploadObjectOperator(BaseOperator):
         }
         if isinstance(self.source, str) and not is_many(self.source):
             info = self._hook.upload(
-                self.source, self.key, self.bucket, overwrite=self.overwrite, options=each, **properties
+                self.source,
+                self.key,
+                self.bucket,
+                overwrite=self.overwrite,
+                skip_equal=self.skip_equal,
+                options=each,
+                **properties,
             )
             names = ("uri", "vendor", "bucket", "key", "size", "etag", "crc64", "version_id")
             return {name: getattr(info, name) for name in names}

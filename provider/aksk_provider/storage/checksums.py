@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from fastcrc import crc64
 
@@ -74,3 +75,12 @@ def verify(what: str, name: str, reported: str | None, computed: int) -> None:
     """
     if reported is not None and reported != str(computed):
         raise ChecksumMismatchError(f"{what}: the store reports {name} {reported}, the bytes here have {computed}")
+
+
+def of_file(path: Path, checksum: Checksum) -> int:
+    """Return the checksum of a file."""
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1024**2):
+            value = checksum.update(block, value)
+    return value

@@ -22,7 +22,7 @@ _REFUSED = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestExpired", "InvalidHTTPAuthHeader"}
 )
 _THROTTLED = frozenset({"SlowDown", "RequestLimitExceeded", "TooManyRequests", "Throttling", "ServiceBusy"})
-_RETRYABLE_CODES = frozenset({"RequestTimeout"})
+_RETRYABLE_CODES = frozenset({"RequestTimeout", "BadDigest"})
 _HINTS = {
     "SignatureDoesNotMatch": "Check the secret key, and that nothing between here and the store changes the request",
     "InvalidAccessKeyId": "Check the access key; a temporary one needs its security_token",

@@ -8,11 +8,18 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import requests
 import urllib3.exceptions
 
-from aksk_provider.errors import ChecksumMismatchError, IntegrityError, PreconditionFailedError, TransportError
+from aksk_provider.errors import (
+    IntegrityError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    ServiceError,
+    TransportError,
+)
 from aksk_provider.storage import operations, responses, retry
 from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import CHECKSUMS, verify
@@ -20,12 +27,14 @@ from aksk_provider.storage.config import locate
 from aksk_provider.storage.multipart import MAX_PARTS
 from aksk_provider.storage.responses import ObjectInfo
 from aksk_provider.storage.store import ObjectStore
+from aksk_provider.storage.transfer.equal import equal_object
 from aksk_provider.storage.transfer.files import checked_target, put_in_place
 from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, MIB, TransferOptions, Watch
-from aksk_provider.storage.transfer.partfile import Content, PartFile, part_file, was_interrupted
+from aksk_provider.storage.transfer.partfile import Content, PartFile, Sink, part_file, was_interrupted
 from aksk_provider.storage.transfer.pool import in_parallel
 
 log = logging.getLogger(__name__)
+_RANGE_NOT_SATISFIABLE = 416
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,12 @@ class DownloadResult:
 def download(
     store: ObjectStore,
     key: str,
-    target: str | os.PathLike[str],
+    target: str | os.PathLike[str] | BinaryIO,
     bucket: str | None = None,
     *,
     version_id: str | None = None,
     overwrite: bool = True,
+    skip_equal: bool = False,
     checksum: str | None = None,
     options: TransferOptions = DEFAULT_OPTIONS,
     cancelled: threading.Event | None = None,
@@ -63,18 +73,27 @@ def download(
     From ``options.threshold`` on, ranges are fetched at once, each on condition that the object is still the same, and
     what an interrupted attempt left in the ``.part`` file beside the target is kept.
 
-    :param target: path of the file; missing folders are made once the object is there
+    :param target: path of the file; missing folders are made once the object is there. Or a binary file object, which
+        gets the bytes in order as they come; it has all of them when this returns
     :param overwrite: ``False`` refuses a target that exists
+    :param skip_equal: fetch nothing when the target is there with the object's size and checksum
     :param checksum: what the store's checksum must be, as a decimal number
     :raises InvalidRequestError: the target is a folder, or exists and must not be overwritten
     :raises IntegrityError: size or checksum differ, or the object changed; the target is as it was
     """
-    path = checked_target(target, overwrite=overwrite)
     bucket, key = locate(store.config, key, bucket)
     job = _Download(store, bucket, key, version_id, options, cancelled or threading.Event())
+    if not isinstance(target, str | os.PathLike):
+        return job.stream(target, expected=checksum)
+    if skip_equal and (info := equal_object(store, Path(target), key, bucket, version_id)):
+        log.info("%s is there already, equal to %s", target, info.uri)
+        return DownloadResult(str(Path(target).absolute()), info.uri, info.size or 0, info.etag, info.crc64)
+    path = checked_target(target, overwrite=overwrite)
     try:
         return job.run(path, overwrite=overwrite, expected=checksum)
-    except ChecksumMismatchError as error:
+    except ObjectChangedError:
+        raise
+    except IntegrityError as error:
         log.warning("%s: downloading it again", error)
         return job.run(path, overwrite=overwrite, expected=checksum)
 
@@ -117,6 +136,18 @@ class _Download:
                 put_in_place(part.path, path, overwrite=overwrite)
         return DownloadResult(str(path), self._uri, content.size, info.etag, info.crc64)
 
+    def stream(self, file: BinaryIO, *, expected: str | None) -> DownloadResult:
+        """Write to a file object, in order."""
+        vendor = self.config.vendor
+        with self.get(0, None, None) as first:
+            info = responses.object_info(vendor, *self._place, first.headers)
+            if info.size is None:
+                raise TransportError(f"{self._uri}: the store does not say how large it is")
+            sink = Sink(file, Content(self._uri, info.etag, info.size, max(info.size, MIB)))
+            self._fetch_missing(sink, first)
+            self._check(sink, first.headers.get(vendor.checksum_header), expected)
+        return DownloadResult(str(getattr(file, "name", "")), self._uri, info.size, info.etag, info.crc64)
+
     def get(self, start: int, end: int | None, etag: str | None) -> requests.Response:
         """Ask for bytes, on condition that they are of the same object."""
         operation = operations.get_object(
@@ -135,7 +166,7 @@ class _Download:
         chunk = wanted if info.size >= self._options.threshold else max(info.size, MIB)
         return Content(self._uri, info.etag, info.size, chunk)
 
-    def _fetch_missing(self, part: PartFile, opened: requests.Response | None) -> None:
+    def _fetch_missing(self, part: PartFile | Sink, opened: requests.Response | None) -> None:
         content = part.content
         if not content.size:
             part.finish(0, 0)
@@ -153,7 +184,7 @@ class _Download:
             opened.close()
         in_parallel(len(spans), _Span.fetch, spans)
 
-    def _check(self, part: PartFile, reported: str | None, expected: str | None) -> None:
+    def _check(self, part: PartFile | Sink, reported: str | None, expected: str | None) -> None:
         content = part.content
         sizes = [(part.checksums[chunk], content.end(chunk) - chunk * content.chunk) for chunk in content.chunks()]
         computed = self.checksum.combine(sizes)
@@ -167,7 +198,7 @@ class _Download:
 class _Span:
     """Consecutive chunks that one request fetches; when it breaks off, another one continues at the byte reached."""
 
-    def __init__(self, job: _Download, part: PartFile, watch: Watch, first: int, last: int) -> None:
+    def __init__(self, job: _Download, part: PartFile | Sink, watch: Watch, first: int, last: int) -> None:
         self._job = job
         self._part = part
         self._watch = watch
@@ -182,7 +213,7 @@ class _Span:
         :param opened: an answer that begins where this begins
         """
         answers = [opened] if opened else []
-        policy = retry.policy(self._job.config.max_attempts, lambda: self._position)
+        policy = retry.policy(self._job.config.max_attempts, lambda: self._position // BLOCK)
         policy(lambda: self._read(answers.pop() if answers else self._open()))
 
     def _open(self) -> requests.Response:
@@ -192,7 +223,11 @@ class _Span:
         try:
             response = self._job.get(self._position, self._end, content.etag)
         except PreconditionFailedError as error:
-            raise IntegrityError(f"{content.uri} was replaced while it was downloaded") from error
+            raise ObjectChangedError(f"{content.uri} was replaced while it was downloaded") from error
+        except ServiceError as error:
+            if error.status != _RANGE_NOT_SATISFIABLE:
+                raise
+            raise IntegrityError(f"{content.uri} is shorter than the {content.size} bytes it promised") from error
         said = responses.object_info(self._job.config.vendor, "", "", response.headers)
         if response.status_code != 206 or said.size != content.size or said.etag != content.etag:
             response.close()

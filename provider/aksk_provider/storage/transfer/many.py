@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from aksk_provider.errors import InvalidRequestError, NotFoundError, TransferCancelledError, TransfersFailedError
-from aksk_provider.storage.bodies import BLOCK
-from aksk_provider.storage.checksums import CHECKSUMS
+from aksk_provider.errors import InvalidRequestError, TransferCancelledError, TransfersFailedError
 from aksk_provider.storage.matching import find
 from aksk_provider.storage.responses import ObjectInfo
 from aksk_provider.storage.store import ObjectStore
 from aksk_provider.storage.transfer.download import download
+from aksk_provider.storage.transfer.equal import equal_object
 from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, TransferOptions
 from aksk_provider.storage.transfer.upload import upload
 
@@ -109,7 +108,7 @@ def upload_many(
         path, name = item
         key, size = prefix + name, path.stat().st_size
         result = FileResult(str(path), store.uri(key, bucket), size, None, None, "planned")
-        if options.skip_equal and (info := _head(store, key, bucket)) and _same(store, path, info):
+        if options.skip_equal and (info := equal_object(store, path, key, bucket)):
             return replace(result, etag=info.etag, crc64=info.crc64, status="skipped")
         if options.dry_run:
             return result
@@ -158,7 +157,7 @@ def download_many(
     def move(item: tuple[ObjectInfo, Path]) -> FileResult:
         info, path = item
         result = FileResult(str(path), info.uri, info.size or 0, info.etag, info.crc64, "planned")
-        if options.skip_equal and path.is_file() and _same(store, path, store.head(info.key, info.bucket)):
+        if options.skip_equal and equal_object(store, path, info.key, info.bucket):
             return replace(result, status="skipped")
         if options.dry_run:
             return result
@@ -202,23 +201,3 @@ def _each(
         told = "; ".join(f"{what}: {error}" for what, error in failures[:5])
         raise TransfersFailedError(f"{len(failures)} of {len(todo)} files failed: {told}") from failures[0][1]
     return [future.result() for future in futures]
-
-
-def _head(store: ObjectStore, key: str, bucket: str | None) -> ObjectInfo | None:
-    try:
-        return store.head(key, bucket)
-    except NotFoundError:
-        return None
-
-
-def _same(store: ObjectStore, path: Path, info: ObjectInfo) -> bool:
-    """Tell whether a file has the size and checksum that the store reports; no checksum means no."""
-    name = store.config.vendor.checksum
-    reported = getattr(info, name)
-    if reported is None or path.stat().st_size != info.size:
-        return False
-    computed, update = 0, CHECKSUMS[name].update
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            computed = update(block, computed)
-    return bool(reported == str(computed))

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from aksk_provider.errors import ObjectStorageError
+from aksk_provider.errors import ServiceError, TransferCancelledError, TransportError
 from aksk_provider.storage.transfer.files import hidden_sibling, temporary_sibling
 
 
@@ -53,13 +54,13 @@ class PartFile:
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._notes = None
+        if not self.checksums:
+            os.truncate(descriptor, 0)
+            _reserve(descriptor, content.size)
         if journal:
             self._notes = journal.open("a" if self.checksums else "w")
             if not self.checksums:
                 self._note(json.dumps(asdict(content)))
-        if not self.checksums:
-            os.truncate(descriptor, 0)
-            _reserve(descriptor, content.size)
 
     def write(self, block: bytes, offset: int) -> None:
         """Write a block at its place."""
@@ -89,12 +90,30 @@ class PartFile:
             self._notes.flush()
 
 
+class Sink:
+    """A file object that takes an object's bytes in order, as one chunk."""
+
+    def __init__(self, file: BinaryIO, content: Content) -> None:
+        self.content = content
+        self.checksums: dict[int, int] = {}
+        self._file = file
+
+    def write(self, block: bytes, _offset: int) -> None:
+        """Write the next block."""
+        self._file.write(block)
+
+    def finish(self, chunk: int, checksum: int) -> None:
+        """Note the checksum of all that was written."""
+        self.checksums[chunk] = checksum
+
+
 @contextmanager
 def part_file(target: Path, content: Content, *, keep: bool) -> Iterator[PartFile]:
     """Give the part file of a target, continued if an attempt left one for the same content.
 
-    It goes with its journal when the block ends well or the disk fails; an interrupted transfer leaves both. Only one
-    process continues a part file: another one that writes the same target meanwhile works in a file of its own.
+    It goes with its journal when the block ends well, the disk fails or the content is wrong; an interrupted transfer
+    leaves both. Only one process continues a part file: another one that writes the same target meanwhile works in a
+    file of its own.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path, journal = hidden_sibling(target, "part"), hidden_sibling(target, "part.journal")
@@ -110,8 +129,8 @@ def part_file(target: Path, content: Content, *, keep: bool) -> Iterator[PartFil
             yield part
         finally:
             part.close()
-    except (ObjectStorageError, KeyboardInterrupt) as error:
-        interrupted = getattr(error, "resumable", True)
+    except (TransportError, ServiceError, TransferCancelledError, KeyboardInterrupt):
+        interrupted = True
         raise
     finally:
         if not interrupted:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import BinaryIO
 
-from aksk_provider.errors import ChecksumMismatchError, PermissionDeniedError
+from aksk_provider.errors import BucketNotFoundError, ChecksumMismatchError, NotFoundError, PermissionDeniedError
 from aksk_provider.storage.bodies import ReadAt, SliceBody, reader_at
 from aksk_provider.storage.checksums import CHECKSUMS
 from aksk_provider.storage.config import locate
@@ -19,6 +19,7 @@ from aksk_provider.storage.multipart import MAX_PARTS, Part
 from aksk_provider.storage.parts import PartStore, open_uploads
 from aksk_provider.storage.responses import ObjectInfo
 from aksk_provider.storage.store import ObjectStore
+from aksk_provider.storage.transfer.equal import equal_object
 from aksk_provider.storage.transfer.files import Source, checked_source, spooled
 from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, MIB, TransferOptions, Watch
 from aksk_provider.storage.transfer.pool import in_parallel
@@ -49,6 +50,7 @@ def upload(
     storage_class: str | None = None,
     headers: Mapping[str, str] | None = None,
     overwrite: bool = True,
+    skip_equal: bool = False,
     options: TransferOptions = DEFAULT_OPTIONS,
     cancelled: threading.Event | None = None,
 ) -> ObjectInfo:
@@ -57,6 +59,7 @@ def upload(
     From ``options.threshold`` on the object is sent in parts. A source that cannot seek is sent part by part, each
     through a temporary file.
 
+    :param skip_equal: send nothing when the source is a file and the object has its size and checksum
     :raises IntegrityError: the store's checksum differs from that of the bytes sent
     """
     bucket, key = locate(store.config, key, bucket)
@@ -65,7 +68,11 @@ def upload(
     if isinstance(source, bytes):
         return job.whole_or_parts(lambda count, offset: source[offset : offset + count], len(source), True)
     if isinstance(source, str | os.PathLike):
-        with checked_source(source).open("rb") as file:
+        path = checked_source(source)
+        if skip_equal and (info := equal_object(store, path, key, bucket)):
+            log.info("%s is there already, equal to %s", info.uri, path)
+            return info
+        with path.open("rb") as file:
             return job.whole_or_parts(*reader_at(file))
     if source.seekable():
         return job.whole_or_parts(*reader_at(source))
@@ -102,7 +109,16 @@ class _Upload:
             SliceBody(read_at, offset, min(part_size, size - offset), self._checksum, watch)
             for offset in range(0, size, part_size)
         ]
-        upload_id, held = self._begin()
+        try:
+            return self._send_parts(slices, parallel, resume=self._options.resume)
+        except BucketNotFoundError:
+            raise
+        except NotFoundError as error:
+            log.warning("%s: beginning anew", error)
+            return self._send_parts(slices, parallel, resume=False)
+
+    def _send_parts(self, slices: Sequence[SliceBody], parallel: bool, *, resume: bool) -> ObjectInfo:
+        upload_id, held = self._begin(resume=resume)
         sent = in_parallel(
             self._options.concurrency if parallel else 1,
             lambda numbered: self._send_part(upload_id, held.get(numbered[0]), *numbered),
@@ -118,7 +134,7 @@ class _Upload:
             body = SliceBody(read_at, 0, size, self._checksum, watch)
             if size < self._options.threshold:
                 return self._put(body)
-            upload_id, held = self._begin()
+            upload_id, held = self._begin(resume=self._options.resume)
             sent = [self._send_part(upload_id, held.get(1), 1, body)]
         while True:
             part_size = min(self._options.part_size << (len(sent) // 1000), _LARGEST_PART)
@@ -148,9 +164,9 @@ class _Upload:
     def _put_once(self, body: SliceBody, *, overwrite: bool) -> ObjectInfo:
         return self._store.put(self._key, body, self._bucket, **{**asdict(self._properties), "overwrite": overwrite})
 
-    def _begin(self) -> tuple[str, Mapping[int, Part]]:
+    def _begin(self, *, resume: bool) -> tuple[str, Mapping[int, Part]]:
         """Return an upload to send parts to and the parts it holds: the last one left open, or a new one."""
-        if self._options.resume and (left := self._left_open()):
+        if resume and (left := self._left_open()):
             held = {part.number: part for part in self._parts.held(left)}
             log.info("%s: continuing an upload that holds %d parts", self._parts.uri, len(held))
             return left, held
