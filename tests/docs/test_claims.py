@@ -7,11 +7,13 @@ import re
 from functools import cache
 
 import pytest
+from airflow.sdk import Connection
 
+from aksk_provider.emulator.server import DEFAULT_ACCOUNTS, DEFAULT_BUCKETS
 from aksk_provider.signing import bos, cos, oss
 from aksk_provider.storage.responses import _HINTS
 from aksk_provider.storage.vendors import VENDORS
-from tests.docs.pages import PAGES, ROOT
+from tests.docs.pages import PAGES, ROOT, commands
 
 TESTS = ROOT / "tests"
 
@@ -71,6 +73,19 @@ def test_the_variables_of_the_environment_are_those_that_are_read() -> None:
         r"^\|[ A-Z]*\| `([A-Z_]+)` \| `([A-Z_]+)` \| `([A-Z_]+)` \|$", page("connection.md"), re.MULTILINE
     )
     assert rows == [names for vendor in VENDORS.values() for names in vendor.environment]
+
+
+def test_the_connections_to_the_emulator_are_to_what_it_serves() -> None:
+    accounts = {account.access_key: (account.secret_key, account.token) for account in DEFAULT_ACCOUNTS}
+    buckets = {(bucket.vendor, bucket.name) for bucket in DEFAULT_BUCKETS}
+    local = [words[1].partition("=")[2] for _, words in commands() if words[0] == "export" and ":9000" in words[1]]
+    assert len(local) > 3
+    for text in local:
+        is_json = text.startswith("{")
+        connection = Connection.from_json(text, conn_id="c") if is_json else Connection(conn_id="c", uri=text)
+        extra = connection.extra_dejson
+        assert accounts[connection.login] == (connection.password, extra.get("security_token"))
+        assert (extra["vendor"], connection.schema) in buckets
 
 
 def test_every_code_with_a_hint_is_in_the_table_of_errors() -> None:
