@@ -52,6 +52,14 @@ def test_the_bos_client_signs_headers_into_a_url_that_its_list_does_not_name() -
     )
 
 
+def test_the_bos_sdk_signs_headers_beside_an_explicit_list() -> None:
+    host, acl = {"Host": BOS.host}, {"x-bce-acl": "private"}
+    of_a_server = sdk_bos.sign("PUT", "/a", [], host, ["host"], KEYS, NOW, 3600)
+    assert sdk_bos.sign("PUT", "/a", [], host | acl, ["host"], KEYS, NOW, 3600) != of_a_server
+    ours = BosSigner(signed_headers=[]).sign(Request("PUT", f"{BOS.base}/a", acl), KEYS, now=NOW, expires_in=HOUR)
+    assert ours.headers["Authorization"] == of_a_server
+
+
 def test_the_bos_client_presigns_another_object_when_a_key_ends_in_a_slash() -> None:
     ours = BosSigner().presign(Request("GET", f"{BOS.base}//dir/", {}), KEYS, now=NOW, expires_in=HOUR)
     assert urlsplit(bos_sdk_url("GET", "/dir/")).path == "/dir"
