@@ -348,4 +348,6 @@ def _lifetime(now: datetime, expires_in: timedelta | None, expires_at: datetime 
         return expires_in
     if expires_at.tzinfo is None:
         raise InvalidRequestError("expires_at must be an aware datetime")
+    if expires_at <= now:
+        raise InvalidRequestError(f"expires_at {expires_at.isoformat()} has passed")
     return expires_at - now.replace(microsecond=0)

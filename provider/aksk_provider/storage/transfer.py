@@ -156,8 +156,9 @@ class ObjectReader(io.RawIOBase):
 
     def close(self) -> None:
         """Close the connection, or give it back when everything was read."""
-        if not self.closed:
-            self._response.close()
+        response = getattr(self, "_response", None)  # none when the request failed and the finaliser calls this
+        if response is not None:
+            response.close()
         super().close()
 
     def _verify(self) -> None:
