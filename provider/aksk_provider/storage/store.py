@@ -19,7 +19,7 @@ from aksk_provider.errors import (
 )
 from aksk_provider.signing import PresignedURL, Request
 from aksk_provider.storage import checksums, operations, responses
-from aksk_provider.storage.config import StoreConfig, locate, locate_bucket
+from aksk_provider.storage.config import StoreConfig, locate, locate_bucket, locate_prefix
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.responses import ObjectInfo, Page
 from aksk_provider.storage.transport import Body, Transport
@@ -165,7 +165,7 @@ class ObjectStore:
         self, prefix: str = "", bucket: str | None = None, *, delimiter: str | None = None, page_size: int = 1000
     ) -> Iterator[Page]:
         """Yield every page of a listing, in the order of the keys' bytes, asking for each when it is needed."""
-        bucket, prefix = self._locate_prefix(prefix, bucket)
+        bucket, prefix = locate_prefix(self.config, prefix, bucket)
         vendor, next_page = self.config.vendor, None
         while True:
             operation = operations.list_objects(
@@ -334,13 +334,6 @@ class ObjectStore:
         pairs = [(names.get(name, name), value) for name, value in (params or {}).items()]
         pairs += [("versionId", version_id)] if version_id else []
         return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
-
-    def _locate_prefix(self, prefix: str, bucket: str | None) -> tuple[str, str]:
-        place, separator, rest = prefix.partition("://")
-        if not separator or place != self.config.vendor.name:
-            return locate_bucket(self.config, bucket), prefix
-        name, _, key = rest.partition("/")
-        return locate_bucket(self.config, name), key
 
 
 def _lifetime(now: datetime, expires_in: timedelta | None, expires_at: datetime | None) -> timedelta | None:
