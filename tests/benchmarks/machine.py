@@ -8,8 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def describe(*distributions: str) -> str:
-    """Return Python, processor and the versions of the distributions that are installed, in one line."""
-    said = [f"Python {platform.python_version()}", f"{os.cpu_count()} x {platform.machine()}"]
+    """Return Python, processors, their load in the last five minutes, and versions of distributions, in one line."""
+    processors = f"{os.cpu_count()} x {platform.machine()} with a load of {os.getloadavg()[1]:.1f}"
+    said = [f"Python {platform.python_version()}", processors]
     return ", ".join([*said, *(f"{name} {_version(name)}" for name in distributions)]) + "."
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.__main__ import names, with_results
+from tests.benchmarks.__main__ import PAGE, names, with_results
 from tests.benchmarks.bench_import_cost import CASES, OURS, measure
 from tests.benchmarks.table import Table
 
@@ -33,5 +33,5 @@ def test_results_replace_the_block_of_their_benchmark_alone() -> None:
 
 
 def test_every_benchmark_has_its_block_in_the_page() -> None:
-    page = Path("docs/benchmarks.md").read_text("utf-8")
+    page = PAGE.read_text("utf-8")
     assert [name for name in names() if f"<!-- results: {name} -->" not in page] == []

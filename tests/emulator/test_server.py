@@ -102,6 +102,11 @@ def test_requests_are_served_side_by_side() -> None:
     assert not failures
 
 
+def test_the_bucket_of_a_domain_is_served() -> None:
+    with Emulator(accounts=ACCOUNTS, buckets=[], domains={"Files.example.com": Bucket("oss", "of-domain")}) as running:
+        assert Asker(running, "oss", CREDENTIALS, bucket="of-domain").put("x").status_code == 200
+
+
 def test_secrets_are_in_no_representation() -> None:
     shown = repr(Account("AK", "SECRET", token="TOKEN"))
     assert "AK" in shown

@@ -40,7 +40,7 @@ class Emulator:
 
     :param accounts: key pairs that are accepted
     :param buckets: buckets that are there
-    :param domains: custom domains (CNAME), by host name
+    :param domains: custom domains (CNAME), by host name; their buckets are served as well
     :param host: address to listen at; keep it a loopback one
     :param port: port to listen at, 0 for a free one
     :param data_dir: where objects are kept; by default a temporary directory, removed at the end
@@ -63,6 +63,8 @@ class Emulator:
         self.accounts = {account.access_key: account for account in accounts}
         self.buckets = {(bucket.vendor, bucket.name): bucket for bucket in buckets}
         self.domains = {name.lower(): bucket for name, bucket in (domains or {}).items()}
+        for bucket in self.domains.values():
+            self.buckets.setdefault((bucket.vendor, bucket.name), bucket)
         self.host = host
         self.port = port
         self.clock = clock

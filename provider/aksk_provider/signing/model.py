@@ -66,7 +66,7 @@ class PresignedURL:
     method: str
     url: str = field(repr=False)
     expires_at: datetime
-    signed_headers: Mapping[str, str]
+    signed_headers: Mapping[str, str] = field(repr=False)
 
 
 class Signer(Protocol):

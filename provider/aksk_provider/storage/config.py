@@ -173,18 +173,24 @@ def locate(config: StoreConfig, key: str, bucket: str | None) -> tuple[str, str]
     :param key: a key, or a URI (``oss://bucket/key``), which then names the bucket
     :param bucket: bucket, by default the one of the configuration
     """
+    bucket, key = locate_prefix(config, key, bucket)
+    check_key(config.vendor, key)
+    return bucket, key
+
+
+def locate_prefix(config: StoreConfig, prefix: str, bucket: str | None) -> tuple[str, str]:
+    """Return the bucket and prefix that a listing means; as :func:`locate`, but the prefix need not be a key."""
     vendor = config.vendor
-    scheme, separator, rest = key.partition("://")
+    scheme, separator, rest = prefix.partition("://")
     if separator and scheme in VENDORS:
         if scheme != vendor.name:
             raise InvalidRequestError(
-                f"{key}: the connection is for {vendor.title}, whose URIs start with {vendor.name}://"
+                f"{prefix}: the connection is for {vendor.title}, whose URIs start with {vendor.name}://"
             )
         if bucket is not None:
-            raise InvalidRequestError(f"{key} names its bucket: do not give bucket={bucket!r} as well")
-        bucket, _, key = rest.partition("/")
-    check_key(vendor, key)
-    return locate_bucket(config, bucket), key
+            raise InvalidRequestError(f"{prefix} names its bucket: do not give bucket={bucket!r} as well")
+        bucket, _, prefix = rest.partition("/")
+    return locate_bucket(config, bucket), prefix
 
 
 def locate_bucket(config: StoreConfig, bucket: str | None) -> str:

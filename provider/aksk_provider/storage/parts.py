@@ -10,6 +10,7 @@ from aksk_provider.errors import NotFoundError
 from aksk_provider.storage import multipart, responses
 from aksk_provider.storage.bodies import Body
 from aksk_provider.storage.checksums import verify
+from aksk_provider.storage.config import locate_prefix
 from aksk_provider.storage.multipart import OpenUpload, Part
 from aksk_provider.storage.responses import ObjectInfo
 from aksk_provider.storage.store import ObjectStore
@@ -97,7 +98,7 @@ def abort_incomplete(store: ObjectStore, prefix: str, bucket: str | None, older_
 
     Their parts are stored, and paid for, until somebody does.
     """
-    bucket, prefix = store.locate_prefix(prefix, bucket)
+    bucket, prefix = locate_prefix(store.config, prefix, bucket)
     begun_before = store.transport.now() - older_than
     dropped = []
     for upload in open_uploads(store, bucket, prefix):

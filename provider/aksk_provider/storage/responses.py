@@ -31,7 +31,9 @@ _HINTS = {
     "NoSuchBucket": "Check the bucket's name and region",
     "AccessDenied": "Check that these credentials may do this, and that a temporary key pair has its token",
     "SecurityTokenExpired": "Use fresh temporary credentials",
+    "ExpiredToken": "Use fresh temporary credentials",
     "InvalidSecurityToken": "Use the token that belongs to this key pair",
+    "InvalidToken": "Use the token that belongs to this key pair",
 }
 
 

@@ -21,7 +21,7 @@ from aksk_provider.signing import PresignedURL, Request
 from aksk_provider.storage import operations, responses
 from aksk_provider.storage.bodies import Body, BytesBody
 from aksk_provider.storage.checksums import CHECKSUMS, verify
-from aksk_provider.storage.config import StoreConfig, locate, locate_bucket
+from aksk_provider.storage.config import StoreConfig, locate, locate_bucket, locate_prefix
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.responses import ObjectInfo, Page
 from aksk_provider.storage.transport import Transport
@@ -63,7 +63,7 @@ class ObjectStore:
 
     def key(self, key: str, bucket: str | None = None) -> str:
         """Return the key alone, of a key or a URI."""
-        return self.locate_prefix(key, bucket)[1]
+        return locate_prefix(self.config, key, bucket)[1]
 
     def check(self) -> str:
         """Ask the store whether it accepts the credentials, and return what was found in one sentence.
@@ -171,7 +171,7 @@ class ObjectStore:
         self, prefix: str = "", bucket: str | None = None, *, delimiter: str | None = None, page_size: int = 1000
     ) -> Iterator[Page]:
         """Yield every page of a listing, in the order of the keys' bytes, asking for each when it is needed."""
-        bucket, prefix = self.locate_prefix(prefix, bucket)
+        bucket, prefix = locate_prefix(self.config, prefix, bucket)
         vendor, next_page = self.config.vendor, None
         while True:
             operation = operations.list_objects(
@@ -350,18 +350,12 @@ class ObjectStore:
         pairs += [("versionId", version_id)] if version_id else []
         return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
 
-    def locate_prefix(self, prefix: str, bucket: str | None) -> tuple[str, str]:
-        """Return the bucket and the prefix that a prefix or URI means."""
-        place, separator, rest = prefix.partition("://")
-        if not separator or place != self.config.vendor.name:
-            return locate_bucket(self.config, bucket), prefix
-        name, _, key = rest.partition("/")
-        return locate_bucket(self.config, name), key
-
 
 def _lifetime(now: datetime, expires_in: timedelta | None, expires_at: datetime | None) -> timedelta | None:
     if expires_at is None:
         return expires_in
     if expires_at.tzinfo is None:
         raise InvalidRequestError("expires_at must be an aware datetime")
+    if expires_at <= now:
+        raise InvalidRequestError(f"expires_at {expires_at.isoformat()} has passed")
     return expires_at - now.replace(microsecond=0)

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from aksk_provider.errors import ObjectStorageError
-from aksk_provider.hooks.connection import store_config
-from aksk_provider.storage import ObjectStore
+from aksk_provider.hooks.object_storage import ObjectStorageHook
 from aksk_provider.storage.matching import find_all
 
 
@@ -43,8 +42,9 @@ class ObjectKeyTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until everything is there."""
         try:
-            connection = await get_async_connection(self.aksk_conn_id)
-            with ObjectStore(store_config(connection)) as store:
+            # In asgiref's thread: Airflow 3.1 to 3.3.1 may deadlock in aget_connection and in extra_dejson, and under
+            # dag.test() aget_connection does not find connections of the metadata database.
+            with await sync_to_async(ObjectStorageHook(self.aksk_conn_id).get_conn)() as store:
                 while (found := await asyncio.to_thread(find_all, store, self.keys, self.bucket)) is None:  # noqa: ASYNC110
                     await asyncio.sleep(self.poke_interval)
         except ObjectStorageError as error:

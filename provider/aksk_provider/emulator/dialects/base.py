@@ -87,10 +87,15 @@ class Dialect(ABC):
         """Return the request as the vendor reads it."""
         return inbound
 
-    def error(self, refused: Refused, inbound: Inbound) -> Reply:
-        """Return the answer that a refusal means."""
+    def spelled(self, refused: Refused) -> tuple[int, str, str]:
+        """Return status, code and message of a refusal as the vendor has them."""
         status, message = ERRORS[refused.code]
         status, code, own = self.errors.get(refused.code, (status, refused.code, None))
+        return status, code, refused.message or own or message
+
+    def error(self, refused: Refused, inbound: Inbound) -> Reply:
+        """Return the answer that a refusal means."""
+        status, code, message = self.spelled(refused)
         headers = {}
         if refused.code in ("DeletedKey", "VersionIsDeleteMarker"):
             headers = {
@@ -101,7 +106,7 @@ class Dialect(ABC):
             return Reply(304, headers | {"etag": refused.details["ETag"]})
         if status == 416:
             headers["content-range"] = f"bytes */{refused.details['ActualObjectSize']}"
-        return self.error_reply(status, headers, (code, refused.message or own or message), refused.details, inbound)
+        return self.error_reply(status, headers, (code, message), refused.details, inbound)
 
     @abstractmethod
     def error_reply(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from aksk_provider.emulator.dialects.base import CopySource, Deletion, Dialect, ListQuery, number
 from aksk_provider.emulator.model import Bucket, Inbound, Refused, decoded
 from aksk_provider.emulator.objects import Page, StoredObject
-from aksk_provider.emulator.replies import ERRORS, Reply
+from aksk_provider.emulator.replies import Reply
 from aksk_provider.emulator.uploads import Part, Upload
 
 _OWNER = {"id": "10eb6f5ff6ff4605bf044313e8f3ffa5", "displayName": "emulator"}
@@ -180,11 +180,11 @@ class BosDialect(Dialect):
 
     def deleted(self, deletions: Sequence[Deletion], params: Mapping[str, str], *, quiet: bool) -> Reply:
         """Answer with the failures only; an empty body when there is none."""
-        failed = [
-            {"key": deletion.key, "code": code, "message": deletion.refused.message or ERRORS[code][1]}
-            for deletion in deletions
-            if deletion.refused is not None and (code := deletion.refused.code)
-        ]
+        failed = []
+        for deletion in deletions:
+            if deletion.refused is not None:
+                _, code, message = self.spelled(deletion.refused)
+                failed.append({"key": deletion.key, "code": code, "message": message})
         return _json({"errors": failed}) if failed else Reply(200)
 
     def copied(self, stored: StoredObject, headers: Mapping[str, str], *, part: bool = False) -> Reply:

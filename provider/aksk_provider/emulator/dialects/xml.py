@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -11,7 +12,7 @@ from xml.sax.saxutils import escape
 from aksk_provider.emulator.dialects.base import Deletion, Dialect, ListQuery, number
 from aksk_provider.emulator.model import Bucket, Inbound, Refused
 from aksk_provider.emulator.objects import Page, StoredObject
-from aksk_provider.emulator.replies import ERRORS, Reply
+from aksk_provider.emulator.replies import Reply
 from aksk_provider.emulator.uploads import Part, Upload
 from aksk_provider.signing import encoding
 
@@ -98,9 +99,9 @@ class XmlDialect(Dialect):
         code, message = said
         return document("Error", texts(Code=code, Message=message, **self.error_fields(inbound), **details))
 
+    @abstractmethod
     def error_fields(self, inbound: Inbound) -> dict[str, str]:
         """Return the fields of an error document beside code and message."""
-        raise NotImplementedError
 
     def list_query(self, params: Mapping[str, str]) -> ListQuery:
         """Read the parameters of the first version of the listing."""
@@ -167,8 +168,8 @@ class XmlDialect(Dialect):
         for deletion in deletions:
             key, version_id = named(deletion.key), deletion.version_id
             if deletion.refused is not None:
-                code = deletion.refused.code
-                said = texts(Code=code, Message=deletion.refused.message or ERRORS[code][1])
+                _, code, message = self.spelled(deletion.refused)
+                said = texts(Code=code, Message=message)
                 entries.append(f"<Error>{texts(Key=key, VersionId=version_id)}{said}</Error>")
             elif not quiet:
                 marked = deletion.marker
