@@ -58,8 +58,8 @@ class PartStore:
         try:
             answered, body = self._send.read(operation)
         except NotFoundError:
-            info = self._store.head(self._key, self._bucket)
-            if info.size != size or getattr(info, vendor.checksum) != str(checksum):
+            info, reported = self._store.head_with_checksum(self._key, self._bucket)
+            if info.size != size or reported != str(checksum):
                 raise
             return info
         verify(self.uri, vendor.checksum, answered.get(vendor.checksum_header), checksum)

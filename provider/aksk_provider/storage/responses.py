@@ -48,7 +48,6 @@ class ObjectInfo:
     :param crc64: CRC-64/XZ of the content as a decimal number, in text since JSON numbers lose its last digits
     :param last_modified: aware datetime
     :param metadata: user metadata, decoded, names in lower case
-    :param crc32: CRC-32 of the content as a decimal number, which BOS reports
     """
 
     uri: str
@@ -63,7 +62,6 @@ class ObjectInfo:
     content_type: str | None = None
     storage_class: str | None = None
     metadata: Mapping[str, str] | None = None
-    crc32: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values, times in ISO 8601."""
@@ -119,7 +117,6 @@ def object_info(
         version_id=headers.get(f"{prefix}version-id"),
         content_type=headers.get("Content-Type"),
         storage_class=headers.get(f"{prefix}storage-class"),
-        crc32=headers.get(f"{prefix}content-crc32"),
         metadata={n.lower()[len(meta) :]: decode_metadata(v) for n, v in headers.items() if n.lower().startswith(meta)},
     )
 

@@ -152,10 +152,17 @@ class ObjectStore:
 
     def head(self, key: str, bucket: str | None = None, *, version_id: str | None = None) -> ObjectInfo:
         """Return the properties of an object."""
+        return self.head_with_checksum(key, bucket, version_id=version_id)[0]
+
+    def head_with_checksum(
+        self, key: str, bucket: str | None = None, *, version_id: str | None = None
+    ) -> tuple[ObjectInfo, str | None]:
+        """Return the properties of an object and its checksum, which is the vendor's own: CRC-64, or CRC-32 of BOS."""
         bucket, key = locate(self.config, key, bucket)
-        operation = operations.head_object(bucket, key, version_id=version_id)
-        with self.transport.send(operation) as response:
-            return responses.object_info(self.config.vendor, bucket, key, response.headers)
+        vendor = self.config.vendor
+        with self.transport.send(operations.head_object(bucket, key, version_id=version_id)) as response:
+            info = responses.object_info(vendor, bucket, key, response.headers)
+            return info, response.headers.get(vendor.checksum_header)
 
     def exists(self, key: str, bucket: str | None = None) -> bool:
         """Tell whether an object exists. Only a 404 means it does not; a missing bucket and all else raise."""

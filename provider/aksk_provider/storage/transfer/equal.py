@@ -20,12 +20,11 @@ def equal_object(
     if not path.is_file():
         return None
     try:
-        info = store.head(key, bucket, version_id=version_id)
+        info, reported = store.head_with_checksum(key, bucket, version_id=version_id)
     except BucketNotFoundError:
         raise
     except NotFoundError:
         return None
-    name = store.config.vendor.checksum
-    if info.size != path.stat().st_size:
+    if reported is None or info.size != path.stat().st_size:
         return None
-    return info if getattr(info, name) == str(of_file(path, CHECKSUMS[name])) else None
+    return info if reported == str(of_file(path, CHECKSUMS[store.config.vendor.checksum])) else None
