@@ -1,7 +1,5 @@
 """Wait for files in the triggerer, which watches many at once and holds no worker slot, and read them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from airflow.sdk import DAG, task

@@ -1,7 +1,5 @@
 """Download whatever lies under a prefix, one mapped task for each object."""
 
-from __future__ import annotations
-
 import tempfile
 
 from airflow.sdk import DAG, task

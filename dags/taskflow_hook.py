@@ -1,7 +1,5 @@
 """Use the hook in TaskFlow: whatever the operators do not cover is a method away."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

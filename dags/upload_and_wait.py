@@ -1,7 +1,5 @@
 """Upload a report, and go on when it and the file that another system delivers are both there."""
 
-from __future__ import annotations
-
 import tempfile
 from datetime import timedelta
 from pathlib import Path

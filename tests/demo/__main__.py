@@ -63,7 +63,8 @@ def connections(store: Emulator) -> dict[str, dict[str, Any]]:
     return {
         conn_id: {
             "description": f"{title}, {'temporary' if account.token else 'permanent'} keys",
-            "host": store.endpoint,
+            "host": f"http://{store.host}",
+            "port": store.port,
             "login": account.access_key,
             "password": account.secret_key,
             "schema": BUCKETS[vendor].name,
@@ -117,12 +118,9 @@ def serve(home: Path, settings: Mapping[str, str], store: Emulator, port: int) -
     wanted = connections(store)
     wanted["aksk_default"] = wanted["aksk_oss"]
     port = processes.free_port(port)
-    log = home / "runner.log"
-    with processes.group(["tests.demo.runner"], settings, log, stdin=subprocess.PIPE) as prepare:
-        prepare.communicate(json.dumps(wanted).encode())
-    if prepare.returncode:
-        raise processes.StartError(processes.tail(log))
+    processes.prepare(settings, home / "runner.log", wanted)
     print("Starting Airflow: about 20 s", flush=True)
+    settings = {**settings, "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False"}
     with processes.airflow(settings, home, port=port) as running:
         print(f"Airflow is at http://127.0.0.1:{port} (no login), its connections are {', '.join(wanted)}", flush=True)
         print("Trigger a DAG there; Ctrl-C stops everything", flush=True)

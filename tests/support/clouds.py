@@ -23,10 +23,13 @@ class Cloud:
     vendor: str
     emulator: Emulator
     temporary: bool = False
+    own_account: Account | None = None
 
     @property
     def account(self) -> Account:
-        return next(account for account in self.emulator.accounts.values() if bool(account.token) == self.temporary)
+        return self.own_account or next(
+            account for account in self.emulator.accounts.values() if bool(account.token) == self.temporary
+        )
 
     @property
     def bucket(self) -> str:

@@ -64,6 +64,14 @@ def group(arguments: Sequence[str], settings: Mapping[str, str], log: Path, **op
         stop(process)
 
 
+def prepare(settings: Mapping[str, str], log: Path, connections: Mapping[str, Any]) -> None:
+    """Create the metadata database and these connections in it."""
+    with group(["tests.demo.runner"], settings, log, stdin=subprocess.PIPE) as process:
+        process.communicate(json.dumps(connections).encode())
+    if process.returncode:
+        raise StartError(tail(log))
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process and everything in its group, politely first."""
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
