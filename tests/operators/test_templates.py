@@ -11,13 +11,24 @@ import pytest
 import requests
 from airflow.sdk import DAG, BaseOperator, Param
 
-from aksk_provider.operators import DownloadObjectOperator, PresignURLOperator, UploadObjectOperator
+from aksk_provider.operators import (
+    AbortIncompleteUploadsOperator,
+    DownloadObjectOperator,
+    PresignURLOperator,
+    UploadObjectOperator,
+)
 from aksk_provider.sensors import ObjectKeySensor
 from tests.support import dag_runs
 from tests.support.clouds import Cloud
 
 Put = Callable[..., str]
-CLASSES = (UploadObjectOperator, DownloadObjectOperator, PresignURLOperator, ObjectKeySensor)
+CLASSES = (
+    AbortIncompleteUploadsOperator,
+    DownloadObjectOperator,
+    ObjectKeySensor,
+    PresignURLOperator,
+    UploadObjectOperator,
+)
 
 
 @pytest.fixture
