@@ -35,8 +35,9 @@ def table(run: Mapping[str, Any], home: Path, width: int = 118) -> str:
         value = textwrap.wrap(masked(text).replace(str(home), "~"), width - _NAMES - 10, break_on_hyphens=False) or [""]
         lines.append(f"  {mark:<7} {name:<{_NAMES}} {value[0]}")
         lines += [" " * (_NAMES + 11) + more for more in value[1:6]]
-        if mapped and (others := sum(t["task_id"] == task["task_id"] for t in run["tasks"]) - 1):
-            lines.append(" " * (_NAMES + 11) + f"... and {others} more")
+        alike = [t for t in run["tasks"] if (t["task_id"], t["state"]) == (task["task_id"], "success")]
+        if task["state"] == "success" and len(alike) > 1:
+            lines.append(" " * (_NAMES + 11) + f"... and {len(alike) - 1} more")
     return "\n".join(lines)
 
 
