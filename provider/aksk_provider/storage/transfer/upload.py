@@ -30,7 +30,7 @@ _LARGEST_PART = 5 * 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What an object is to be besides its bytes; see :meth:`ObjectStore.put`."""
+    """What an object is to be besides its bytes; see :meth:`~aksk_provider.storage.store.ObjectStore.put`."""
 
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
