@@ -113,7 +113,12 @@ def airflow(settings: Mapping[str, str], logs: Path, *, port: int) -> Iterator[d
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     }
-    flags = {"api-server": ["--host", "127.0.0.1", "--port", str(port)]}
+    flags = {
+        "api-server": ["--host", "127.0.0.1", "--port", str(port)],
+        # Without these, servers for logs would listen at fixed ports of every interface
+        "scheduler": ["--skip-serve-logs"],
+        "triggerer": ["--skip-serve-logs"],
+    }
     with contextlib.ExitStack() as stack:
         running = {
             name: stack.enter_context(

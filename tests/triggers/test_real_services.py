@@ -87,12 +87,12 @@ def test_a_deferred_sensor_works_and_fails_in_real_processes(emulator: Emulator,
         runs = {"found": found, "links": links, "timed out": timed_out, "refused": refused}
         until(lambda: all(api.state(path) in ("success", "failed") for path in runs.values()), 90)
         states = {name: api.state(path) for name, path in runs.items()}
+        assert states == {"found": "success", "links": "success", "timed out": "failed", "refused": "failed"}
         counted = api.call("GET", f"{found}/taskInstances/count_lines/xcomEntries/return_value")
         link = api.call("GET", f"{links}/taskInstances/get_link/xcomEntries/return_value?deserialize=true")
         ends = {
             name: str(api.call("GET", f"{runs[name]}/taskInstances/wait/logs/1")) for name in ("timed out", "refused")
         }
-    assert states == {"found": "success", "links": "success", "timed out": "failed", "refused": "failed"}
     assert "'e2e/a.csv': 2" in str(counted["value"]) or '"e2e/a.csv": 2' in str(counted["value"])
     assert "AirflowSensorTimeout" in ends["timed out"]
     assert "SignatureDoesNotMatch" in ends["refused"]
