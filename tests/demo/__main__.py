@@ -41,7 +41,8 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help="start Airflow with its UI and stay until Ctrl-C")
     parser.add_argument("--port", type=int, default=8080, help="port of the UI (default: %(default)s or a free one)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, interrupt)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aksk-demo-", ignore_cleanup_errors=True)))
         store = Emulator(accounts=[PERMANENT, TEMPORARY], buckets=BUCKETS.values(), data_dir=home / "store")
@@ -56,6 +57,15 @@ def main() -> int:
         except KeyboardInterrupt:
             print("\nStopping", flush=True)
             return 0 if options.serve else 130
+
+
+def interrupt(sign: int, _: object) -> None:
+    """End the demo; once is enough, stopping must not be interrupted again."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    if sign == signal.SIGTERM:
+        sys.exit(143)
+    raise KeyboardInterrupt
 
 
 def connections(store: Emulator) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,23 @@ def test_the_demo_fails_and_says_why_when_a_task_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_demo_stops_what_it_started(sign: signal.Signals, code: int, tmp_path: Path) -> None:
-    process = start(tmp_path, "-m", "tests.demo")
+@pytest.mark.parametrize(
+    ("arguments", "sign", "code"),
+    [([], signal.SIGINT, 130), ([], signal.SIGTERM, 143), (["--serve", "--port", "0"], signal.SIGINT, 0)],
+    ids=["tour by Ctrl-C", "tour by SIGTERM", "UI by Ctrl-C"],
+)
+def test_an_interrupted_demo_stops_what_it_started(
+    arguments: list[str], sign: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    process = start(tmp_path, "-m", "tests.demo", *arguments)
     assert process.stdout
-    while not process.stdout.readline().startswith("Running"):
-        pass
+    while not process.stdout.readline().startswith(("Running", "Airflow is at")):
+        assert process.poll() is None
     parent = psutil.Process(process.pid)
     while not (children := parent.children(recursive=True)):
-        pass
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(sign)
     process.send_signal(sign)
     process.communicate(timeout=60)
     assert process.returncode == code
