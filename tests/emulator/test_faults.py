@@ -466,5 +466,5 @@ def test_a_hanging_request_does_not_keep_the_emulator_from_stopping(caplog: pyte
             time.sleep(0.01)
     client.join()
     assert heard[0].status is None
-    # uvicorn logs which requests it had to cancel.
-    assert not caplog.records
+    # uvicorn logs which requests it had to cancel, as errors.
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]

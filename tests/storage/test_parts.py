@@ -230,6 +230,35 @@ def test_a_journal_that_cannot_be_read_is_no_obstacle(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("lost", ["the file", "the end", "a byte"])
+def test_a_journal_is_believed_only_as_far_as_the_file_bears_it_out(
+    store: ObjectStore, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """A process killed after the rename, or a machine that went down, can leave a journal without its bytes."""
+    store.put(key, BODY)
+    with monkeypatch.context() as patch:
+        patch.setattr("aksk_provider.storage.transfer.partfile.PartFile.forget", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            transfer.download(store, key, tmp_path / "file", options=OPTIONS)
+    part = tmp_path / ".file.part"
+    assert part.read_bytes() == BODY
+    if lost == "the file":
+        part.unlink()
+    elif lost == "the end":
+        os.truncate(part, 7 * MIB)
+    else:
+        with part.open("r+b") as file:
+            file.seek(11 * MIB)
+            file.write(bytes([BODY[11 * MIB] ^ 1]))
+    transfer.download(store, key, tmp_path / "file", options=OPTIONS)
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_two_tasks_that_write_one_target_leave_one_whole_file(store: ObjectStore, key: str, tmp_path: Path) -> None:
     store.put(key, BODY)
     failures: list[BaseException] = []

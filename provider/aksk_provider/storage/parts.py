@@ -33,7 +33,10 @@ class PartStore:
         self.uri = store.uri(key, bucket)
 
     def initiate(self, **properties: object) -> str:
-        """Begin an upload and return its id; the properties are those of :func:`~aksk_provider.storage.multipart.initiate`."""
+        """Begin an upload and return its id.
+
+        :param properties: those of :func:`~aksk_provider.storage.multipart.initiate`
+        """
         operation = multipart.initiate(self._vendor, self._bucket, self._key, **properties)  # type: ignore[arg-type]
         return multipart.upload_id(self._vendor, self._send.read(operation)[1])
 

@@ -129,10 +129,11 @@ class _Download:
             reported = first.headers.get(vendor.checksum_header)
             content = self._plan(info)
             keep = self._options.resume and content.size >= self._options.threshold and content.etag is not None
-            with part_file(path, content, keep=keep) as part:
+            with part_file(path, content, self.checksum, keep=keep) as part:
                 self._fetch_missing(part, first if first.request.method == "GET" else None)
                 self._check(part, reported, expected)
                 part.sync()
+                part.forget()
                 put_in_place(part.path, path, overwrite=overwrite)
         return DownloadResult(str(path), self._uri, content.size, info.etag, info.crc64)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aksk_provider.errors import ServiceError, TransferCancelledError, TransportError
+from aksk_provider.storage.bodies import BLOCK
+from aksk_provider.storage.checksums import Checksum
 from aksk_provider.storage.transfer.files import hidden_sibling, temporary_sibling
 
 
@@ -44,15 +46,22 @@ class PartFile:
 
     :param path: where it is
     :param content: what it is to hold
-    :param journal: where finished chunks are noted; ``None`` keeps nothing for another attempt
+    :param checksum: algorithm of the chunks' checksums
+    :param journal: where finished chunks are noted; ``None`` keeps nothing for another attempt. What it says is
+        believed as far as the file bears it out: a machine that went down may have kept the note and lost the bytes.
     """
 
-    def __init__(self, path: Path, descriptor: int, content: Content, journal: Path | None) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, content: Content, checksum: Checksum, journal: Path | None = None
+    ) -> None:
         self.path = path
         self.content = content
-        self.checksums: dict[int, int] = _noted(journal, content) if journal else {}
         self._descriptor = descriptor
+        self._update = checksum.update
         self._lock = threading.Lock()
+        noted = _noted(journal, content) if journal else {}
+        self.checksums = {chunk: value for chunk, value in noted.items() if self._on_disk(chunk) == value}
+        self._journal = journal
         self._notes = None
         if not self.checksums:
             os.truncate(descriptor, 0)
@@ -61,6 +70,16 @@ class PartFile:
             self._notes = journal.open("a" if self.checksums else "w")
             if not self.checksums:
                 self._note(json.dumps(asdict(content)))
+
+    def _on_disk(self, chunk: int) -> int | None:
+        """Return the checksum of a chunk as the file has it; nothing when it is not all there."""
+        value, offset, end = 0, chunk * self.content.chunk, self.content.end(chunk)
+        while offset < end:
+            block = os.pread(self._descriptor, min(BLOCK, end - offset), offset)
+            if not block:
+                return None
+            value, offset = self._update(block, value), offset + len(block)
+        return value
 
     def write(self, block: bytes, offset: int) -> None:
         """Write a block at its place."""
@@ -83,6 +102,11 @@ class PartFile:
         """Close the journal."""
         if self._notes:
             self._notes.close()
+
+    def forget(self) -> None:
+        """Remove the journal: from here on the file is no attempt to be continued."""
+        if self._journal:
+            self._journal.unlink(missing_ok=True)
 
     def _note(self, line: str) -> None:
         if self._notes:
@@ -108,7 +132,7 @@ class Sink:
 
 
 @contextmanager
-def part_file(target: Path, content: Content, *, keep: bool) -> Iterator[PartFile]:
+def part_file(target: Path, content: Content, checksum: Checksum, *, keep: bool) -> Iterator[PartFile]:
     """Give the part file of a target, continued if an attempt left one for the same content.
 
     It goes with its journal when the block ends well, the disk fails or the content is wrong; an interrupted transfer
@@ -120,11 +144,11 @@ def part_file(target: Path, content: Content, *, keep: bool) -> Iterator[PartFil
     descriptor = _locked(path) if keep else None
     if descriptor is None:
         with temporary_sibling(target) as alone, _opened(alone) as fresh:
-            yield PartFile(alone, fresh, content, None)
+            yield PartFile(alone, fresh, content, checksum)
         return
     interrupted = False
     try:
-        part = PartFile(path, descriptor, content, journal)
+        part = PartFile(path, descriptor, content, checksum, journal)
         try:
             yield part
         finally:
