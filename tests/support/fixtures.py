@@ -18,7 +18,7 @@ from aksk_provider.emulator import Emulator
 from tests.support import airflow_home
 from tests.support.clouds import VENDORS, Cloud
 
-_HOME = Path(tempfile.mkdtemp(prefix="aksk-airflow-"))
+_HOME = Path(tempfile.mkdtemp(prefix=f"aksk-airflow-{os.getpid()}-"))
 os.environ.update({name: value for name, value in airflow_home.settings(_HOME).items() if name != "TMPDIR"})
 
 
