@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import tempfile
 import threading
@@ -138,6 +139,8 @@ class Emulator:
         directory.mkdir(parents=True, exist_ok=True)
         self._storage = Storage(directory)
         app = Application(self._storage, self.accounts, self.buckets, self.domains, self.clock, self.faults)
+        # Presigned URLs are in it, and Airflow's own log setup in the same process would bring it back.
+        logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
         return uvicorn.Config(
             app,
             http=WireProtocol,
