@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ from aksk_provider.storage.transfer.pool import in_parallel
 
 log = logging.getLogger(__name__)
 _RANGE_NOT_SATISFIABLE = 416
+_SMALLEST_BLOCK = 1024
+_SLOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,7 @@ class _Span:
         self._position = first * part.content.chunk
         self._end = part.content.end(last)
         self._running = 0
+        self._block = 16 * _SMALLEST_BLOCK
 
     def fetch(self, opened: requests.Response | None = None) -> None:
         """Fetch the chunks.
@@ -240,7 +244,7 @@ class _Span:
         with response:
             while self._position < self._end:
                 chunk_end = content.end(self._chunk)
-                block = self._next(response, min(BLOCK, chunk_end - self._position))
+                block = self._next(response, min(self._block, chunk_end - self._position))
                 self._part.write(block, self._position)
                 self._running = update(block, self._running)
                 self._position += len(block)
@@ -250,13 +254,16 @@ class _Span:
                 self._watch(len(block))
 
     def _next(self, response: requests.Response, size: int) -> bytes:
-        doing = f"GET {self._part.content.uri}"
+        """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time."""
+        doing, began = f"GET {self._part.content.uri}", time.monotonic()
         try:
-            block = bytes(response.raw.read1(size, decode_content=False))
+            block = bytes(response.raw.read(size, decode_content=False))
         except urllib3.exceptions.HTTPError as error:
             raise retry.transport_error(doing, self._job.config.endpoint, error) from error
         if not block:
             raise TransportError(f"{doing}: the answer ended after {self._position} of {self._end} bytes")
+        slow = time.monotonic() - began > _SLOW
+        self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(BLOCK, self._block * 2)
         return block
 
 
