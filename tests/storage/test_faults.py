@@ -23,6 +23,7 @@ from aksk_provider.storage import ObjectStore, TransferOptions, transfer
 from aksk_provider.storage.config import resolve
 from aksk_provider.storage.credentials import Reloading, static
 from aksk_provider.storage.parts import open_uploads
+from aksk_provider.storage.transfer import pool
 from tests.storage.conftest import REGIONS
 
 KIB, MIB = 1024, 1024**2
@@ -38,6 +39,12 @@ def faulty() -> Iterator[Emulator]:
     buckets = [Bucket(vendor, name) for vendor, name in BUCKETS.items()]
     with Emulator(accounts=[Account("ak", "sk"), FIRST, SECOND], buckets=buckets) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def as_if_the_network_were_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open lanes as on a network that is slower than this machine."""
+    monkeypatch.setattr(pool, "BUSY", 2.0)
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ from aksk_provider.storage.checksums import CHECKSUMS
 from aksk_provider.storage.multipart import MAX_PARTS
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.parts import abort_incomplete, open_uploads
+from aksk_provider.storage.transfer import pool
 from aksk_provider.storage.transfer.upload import plan_part_size
 from tests.storage.test_store_on_emulator import BUCKETS, open_store
 
@@ -32,6 +33,12 @@ MIB = 1024**2
 SIZE = 23 * MIB + 17
 BODY = os.urandom(SIZE)
 OPTIONS = TransferOptions(threshold=8 * MIB, part_size=5 * MIB, concurrency=3)
+
+
+@pytest.fixture(autouse=True)
+def as_if_the_network_were_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open lanes as on a network that is slower than this machine."""
+    monkeypatch.setattr(pool, "BUSY", 2.0)
 
 
 @pytest.fixture(params=["bos", "oss", "cos"])

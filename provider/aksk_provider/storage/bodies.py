@@ -10,7 +10,7 @@ from aksk_provider.errors import IntegrityError
 from aksk_provider.storage.checksums import Checksum
 
 #: large enough to be cheap, small enough to stay in a processor's cache between its checksum and the socket
-BLOCK = 256 * 1024
+BLOCK = 512 * 1024
 
 ReadAt = Callable[[int, int], bytes]
 

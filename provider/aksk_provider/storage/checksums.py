@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from fastcrc import crc64
+from fastcrc import crc32, crc64
 
 from aksk_provider.errors import ChecksumMismatchError
 
@@ -64,7 +63,7 @@ def _shift(size: int, width: int, polynomial: int) -> int:
 
 
 CRC64 = Checksum("crc64", 64, 0xC96C5795D7870F42, crc64.xz)
-CRC32 = Checksum("crc32", 32, 0xEDB88320, zlib.crc32)
+CRC32 = Checksum("crc32", 32, 0xEDB88320, crc32.iso_hdlc)
 CHECKSUMS: Mapping[str, Checksum] = {checksum.name: checksum for checksum in (CRC64, CRC32)}
 
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _ERROR_BODY_LIMIT = 1024**2
 _POOL = 64
 _SKEW = 30.0
+_NO_BODY = ("PUT", "HEAD", "DELETE")
 _HEADERS = {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
@@ -138,6 +139,8 @@ class Transport:
                 timeout=(config.connect_timeout, config.read_timeout),
                 **self._environment(urlsplit(request.url).netloc),
             )
+            if response.ok and operation.method in _NO_BODY:
+                _ = response.content  # its end must be read, however empty it is, or the connection is lost
         except requests.RequestException as error:
             raise retry.transport_error(operation.describe(config.vendor), endpoint, error) from error
         if response.status_code >= 300:

@@ -6,7 +6,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -32,11 +34,12 @@ from aksk_provider.storage.transfer.equal import equal_object
 from aksk_provider.storage.transfer.files import checked_target, put_in_place
 from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, MIB, TransferOptions, Watch
 from aksk_provider.storage.transfer.partfile import Content, PartFile, Sink, part_file, was_interrupted
-from aksk_provider.storage.transfer.pool import in_parallel
+from aksk_provider.storage.transfer.pool import in_lanes, taken
 
 log = logging.getLogger(__name__)
 _RANGE_NOT_SATISFIABLE = 416
 _SMALLEST_BLOCK = 1024
+_LARGEST_BLOCK = MIB
 _SLOW = 1.0
 
 
@@ -73,7 +76,8 @@ def download(
 ) -> DownloadResult:
     """Write an object, as it is stored, to a file that appears only when it is whole and checked.
 
-    From ``options.threshold`` on, ranges are fetched at once, each on condition that the object is still the same, and
+    From ``options.threshold`` on, ranges are fetched at once where one stream waits for the network, each on condition
+    that the object is still the same, and
     what an interrupted attempt left in the ``.part`` file beside the target is kept.
 
     :param target: path of the file; missing folders are made once the object is there. Or a binary file object, which
@@ -176,17 +180,25 @@ class _Download:
             part.finish(0, 0)
             return
         watch = Watch(f"download of {self._uri}", content.size, self._options, self._cancelled)
-        missing = [chunk for chunk in content.chunks() if chunk not in part.checksums]
+        missing = deque(chunk for chunk in content.chunks() if chunk not in part.checksums)
         if kept := len(content.chunks()) - len(missing):
             log.info("%s: continuing, %d of %d parts are there", self._uri, kept, len(content.chunks()))
             watch(min(kept * content.chunk, content.size))
-        spans = [_Span(self, part, watch, *run) for run in _runs(missing, self._options.concurrency)]
-        if opened and len(spans) == 1:
-            spans[0].fetch(opened)
-            return
-        if opened:
+        if opened and kept:
             opened.close()
-        in_parallel(len(spans), _Span.fetch, spans)
+            opened = None
+
+        def lane(number: int) -> Iterator[None]:
+            """Fetch chunks: the first lane with what was opened, from the front; the others from the end, one each."""
+            with closing(_Stream(self, part, watch, None if number else opened)) as stream:
+                for chunk in taken(missing.pop if number else missing.popleft):
+                    stream.fetch(chunk)
+                    yield
+
+        if len(missing) <= 1:
+            list(lane(0))
+        else:
+            in_lanes(self._options.concurrency, lane)
 
     def _check(self, part: PartFile | Sink, reported: str | None, expected: str | None) -> None:
         content = part.content
@@ -199,34 +211,74 @@ class _Download:
             )
 
 
-class _Span:
-    """Consecutive chunks that one request fetches; when it breaks off, another one continues at the byte reached."""
+class _Stream:
+    """What one lane reads: chunk after chunk, and when it breaks off, on from the byte reached.
 
-    def __init__(self, job: _Download, part: PartFile | Sink, watch: Watch, first: int, last: int) -> None:
+    :param opened: an answer that begins with the first chunk and holds the whole object; chunks are then fetched in
+        order. Without one, each chunk is asked for by itself
+    """
+
+    def __init__(
+        self, job: _Download, part: PartFile | Sink, watch: Watch, opened: requests.Response | None = None
+    ) -> None:
         self._job = job
         self._part = part
         self._watch = watch
-        self._chunk = first
-        self._position = first * part.content.chunk
-        self._end = part.content.end(last)
-        self._running = 0
+        self._response = opened
+        self._whole = opened is not None
+        self._position = 0
         self._block = 16 * _SMALLEST_BLOCK
 
-    def fetch(self, opened: requests.Response | None = None) -> None:
-        """Fetch the chunks.
-
-        :param opened: an answer that begins where this begins
-        """
-        answers = [opened] if opened else []
+    def fetch(self, chunk: int) -> None:
+        """Fetch a chunk, write it at its place and note its checksum."""
+        self._position, self._running = chunk * self._part.content.chunk, 0
         policy = retry.policy(self._job.config.max_attempts, lambda: self._position // BLOCK)
-        policy(lambda: self._read(answers.pop() if answers else self._open()))
+        policy(self._read, self._part.content.end(chunk))
+        self._part.finish(chunk, self._running)
 
-    def _open(self) -> requests.Response:
+    def close(self) -> None:
+        """Close the connection, or give it back when everything was read."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+    def _read(self, end: int) -> None:
+        update = self._job.checksum.update
+        try:
+            while self._position < end:
+                block = self._next(min(self._block, end - self._position), end)
+                self._part.write(block, self._position)
+                self._running = update(block, self._running)
+                self._position += len(block)
+                self._watch(len(block))
+        except BaseException:
+            self.close()
+            raise
+        if not self._whole:
+            self.close()
+
+    def _next(self, size: int, end: int) -> bytes:
+        """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time."""
+        content = self._part.content
+        if self._response is None:
+            self._response = self._open(content.size if self._whole else end)
+        doing, began = f"GET {content.uri}", time.monotonic()
+        try:
+            block = bytes(self._response.raw.read(size, decode_content=False))
+        except urllib3.exceptions.HTTPError as error:
+            raise retry.transport_error(doing, self._job.config.endpoint, error) from error
+        if not block:
+            raise TransportError(f"{doing}: the answer ended after {self._position} of {end} bytes")
+        slow = time.monotonic() - began > _SLOW
+        self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(_LARGEST_BLOCK, self._block * 2)
+        return block
+
+    def _open(self, end: int) -> requests.Response:
         content = self._part.content
         if content.etag is None:
             raise IntegrityError(f"{content.uri} broke off, and without an entity tag it cannot be continued")
         try:
-            response = self._job.get(self._position, self._end, content.etag)
+            response = self._job.get(self._position, end, content.etag)
         except PreconditionFailedError as error:
             raise ObjectChangedError(f"{content.uri} was replaced while it was downloaded") from error
         except ServiceError as error:
@@ -238,42 +290,3 @@ class _Span:
             response.close()
             raise IntegrityError(f"{content.uri}: the store answered something else than the range asked for")
         return response
-
-    def _read(self, response: requests.Response) -> None:
-        content, update = self._part.content, self._job.checksum.update
-        with response:
-            while self._position < self._end:
-                chunk_end = content.end(self._chunk)
-                block = self._next(response, min(self._block, chunk_end - self._position))
-                self._part.write(block, self._position)
-                self._running = update(block, self._running)
-                self._position += len(block)
-                if self._position == chunk_end:
-                    self._part.finish(self._chunk, self._running)
-                    self._chunk, self._running = self._chunk + 1, 0
-                self._watch(len(block))
-
-    def _next(self, response: requests.Response, size: int) -> bytes:
-        """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time."""
-        doing, began = f"GET {self._part.content.uri}", time.monotonic()
-        try:
-            block = bytes(response.raw.read(size, decode_content=False))
-        except urllib3.exceptions.HTTPError as error:
-            raise retry.transport_error(doing, self._job.config.endpoint, error) from error
-        if not block:
-            raise TransportError(f"{doing}: the answer ended after {self._position} of {self._end} bytes")
-        slow = time.monotonic() - began > _SLOW
-        self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(BLOCK, self._block * 2)
-        return block
-
-
-def _runs(chunks: Sequence[int], workers: int) -> list[tuple[int, int]]:
-    """Cut chunk numbers into runs (first, last) for so many workers."""
-    limit = max(1, -(-len(chunks) // max(1, workers)))
-    runs: list[tuple[int, int]] = []
-    for chunk in chunks:
-        if runs and chunk == runs[-1][1] + 1 and chunk - runs[-1][0] < limit:
-            runs[-1] = (runs[-1][0], chunk)
-        else:
-            runs.append((chunk, chunk))
-    return runs

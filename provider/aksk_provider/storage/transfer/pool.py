@@ -1,10 +1,15 @@
-"""A bounded pool whose results come in order and whose first failure stops the rest."""
+"""Work at the same time: a bounded pool over many files, and lanes that open where the network is what limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
+
+#: share of its time a lane computes, from which another one beside it is taken to gain nothing
+BUSY = 0.5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,3 +29,54 @@ def in_parallel(workers: int, work: Callable[[Item], Result], items: Iterable[It
             if error := future.exception():
                 raise error
     return [future.result() for future in futures]
+
+
+def taken(take: Callable[[], Item]) -> Iterator[Item]:
+    """Yield what is taken from a deque that several threads take from, until it is empty."""
+    while True:
+        try:
+            item = take()
+        except IndexError:
+            return
+        yield item
+
+
+def in_lanes(limit: int, lane: Callable[[int], Iterator[object]]) -> None:
+    """Drive one lane in a thread, and more of them while they wait for the network more than they compute.
+
+    A stream that keeps the processor busy gains nothing from a second one beside it; one that waits does.
+
+    :param limit: lanes at most
+    :param lane: makes the lane of a number, from 0; it takes its work from what the lanes share and yields after
+        each piece of it
+    :raises Exception: the first failure; the other lanes end after the piece they are at
+    """
+    failed = threading.Event()
+    lock = threading.Lock()
+    futures: list[Future[None]] = []
+    with ThreadPoolExecutor(max_workers=max(1, limit), thread_name_prefix="aksk-transfer") as pool:
+
+        def drive(number: int) -> None:
+            began, computed = time.monotonic(), time.thread_time()
+            try:
+                for _ in lane(number):
+                    if failed.is_set():
+                        return
+                    elapsed, used = time.monotonic() - began, time.thread_time() - computed
+                    if used < elapsed * BUSY:
+                        open_lane()
+                    began, computed = began + elapsed, computed + used
+            except BaseException:
+                failed.set()
+                raise
+
+        def open_lane() -> None:
+            with lock:
+                if len(futures) < max(1, limit) and not failed.is_set():
+                    futures.append(pool.submit(drive, len(futures)))
+
+        open_lane()
+        while waiting := [future for future in futures if not future.done()]:
+            wait(waiting)
+    for future in futures:
+        future.result()

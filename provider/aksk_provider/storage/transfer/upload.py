@@ -7,7 +7,8 @@ import logging
 import mimetypes
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ from aksk_provider.storage.store import ObjectStore
 from aksk_provider.storage.transfer.equal import equal_object
 from aksk_provider.storage.transfer.files import Source, checked_source, spooled
 from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, MIB, TransferOptions, Watch
-from aksk_provider.storage.transfer.pool import in_parallel
+from aksk_provider.storage.transfer.pool import in_lanes, taken
 
 log = logging.getLogger(__name__)
 _LARGEST_PART = 5 * 1024**3
@@ -119,12 +120,16 @@ class _Upload:
 
     def _send_parts(self, slices: Sequence[SliceBody], parallel: bool, *, resume: bool) -> ObjectInfo:
         upload_id, held = self._begin(resume=resume)
-        sent = in_parallel(
-            self._options.concurrency if parallel else 1,
-            lambda numbered: self._send_part(upload_id, held.get(numbered[0]), *numbered),
-            enumerate(slices, 1),
-        )
-        return self._complete(upload_id, sent)
+        waiting = deque(enumerate(slices, 1))
+        sent: dict[int, SentPart] = {}
+
+        def lane(_: int) -> Iterator[None]:
+            for number, body in taken(waiting.popleft):
+                sent[number] = self._send_part(upload_id, held.get(number), number, body)
+                yield
+
+        in_lanes(self._options.concurrency if parallel else 1, lane)
+        return self._complete(upload_id, [sent[number] for number in sorted(sent)])
 
     def stream(self, source: BinaryIO) -> ObjectInfo:
         """Send something that can be read only once, part by part; parts grow, so that 10,000 always suffice."""
@@ -219,7 +224,8 @@ def _same(held: Part, body: SliceBody) -> bool:
     """Tell whether a held part has the bytes of a body, by the checksum that the store lists for parts."""
     digest = hashlib.md5(usedforsecurity=False)
     for block in body:
-        digest.update(block)
+        if not held.crc64:
+            digest.update(block)
     return held.crc64 == str(body.checksum) if held.crc64 else held.etag.lower() == digest.hexdigest()
 
 

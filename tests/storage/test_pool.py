@@ -1,0 +1,54 @@
+"""Lanes open where the network is what limits, and only there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+import pytest
+
+from aksk_provider.storage.transfer.pool import in_lanes, taken
+
+
+def lanes_of(limit: int, pieces: int) -> tuple[set[int], list[int]]:
+    """Return which lanes did pieces of work, and the pieces they did."""
+    waiting, done, lanes = deque(range(pieces)), [], set()
+
+    def lane(number: int) -> Iterator[None]:
+        for piece in taken(waiting.popleft):
+            time.sleep(0.01)
+            done.append(piece)
+            lanes.add(number)
+            yield
+
+    in_lanes(limit, lane)
+    return lanes, sorted(done)
+
+
+def test_lanes_that_wait_get_company_up_to_the_limit() -> None:
+    assert lanes_of(4, 40) == ({0, 1, 2, 3}, list(range(40)))
+
+
+def test_a_lane_that_computes_stays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aksk_provider.storage.transfer.pool.time.thread_time", time.monotonic)
+    assert lanes_of(4, 8) == ({0}, list(range(8)))
+
+
+def test_one_failure_ends_all_lanes_and_is_raised() -> None:
+    waiting, begun = deque(range(1000)), threading.Barrier(2, timeout=10)
+
+    def lane(number: int) -> Iterator[None]:
+        for piece in taken(waiting.popleft):
+            if piece == 0:
+                time.sleep(0.01)
+            else:
+                begun.wait() if piece in (1, 2) else time.sleep(0.01)
+                if number == 1:
+                    raise OSError("broken")
+            yield
+
+    with pytest.raises(OSError, match="broken"):
+        in_lanes(2, lane)
+    assert len(waiting) > 900
