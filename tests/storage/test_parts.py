@@ -56,13 +56,13 @@ def key() -> str:
 def sent(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note what is sent, in words."""
     seen: list[str] = []
-    send = store.transport.send
+    send = store.transport._send_once
 
     def noting(operation: Operation, *args: object, **kwargs: object) -> object:
         seen.append(f"{operation.method} {dict(operation.params).get('partNumber', '')}".strip())
         return send(operation, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store.transport, "send", noting)
+    monkeypatch.setattr(store.transport, "_send_once", noting)
     return seen
 
 

@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
 
 from aksk_provider.errors import InvalidRequestError
@@ -69,6 +70,7 @@ def without_query(url: str, names: Iterable[str]) -> str:
     return f"{base}{mark}{'&'.join(kept)}" if any(kept) else base
 
 
+@lru_cache(maxsize=4)  # the steps of one signature ask for the same URL
 def split_url(url: str) -> SplitResult:
     """Split a URL, refusing those that an HTTP library would rewrite after signing."""
     if not url.isascii() or not url.isprintable() or " " in url:

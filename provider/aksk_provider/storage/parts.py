@@ -43,11 +43,10 @@ class PartStore:
     def put(self, upload_id: str, number: int, body: Body) -> Part:
         """Send one part and compare the store's checksum with the body's."""
         operation = multipart.upload_part(self._bucket, self._key, upload_id, number)
-        with self._send.send(self._store.with_checksum(operation, body), body) as response:
-            reported = response.headers.get(self._vendor.checksum_header)
-            etag = response.headers.get("ETag", "").strip('"')
+        headers, _ = self._send.read(self._store.with_checksum(operation, body), body)
+        reported = headers.get(self._vendor.checksum_header)
         verify(f"{self.uri}, part {number}", self._vendor.checksum, reported, body.checksum)
-        return Part(number, len(body), etag)
+        return Part(number, len(body), headers.get("ETag", "").strip('"'))
 
     def complete(self, upload_id: str, parts: Sequence[Part], checksum: int, headers: Mapping[str, str]) -> ObjectInfo:
         """Make the object of its parts and compare the store's checksum of the whole.
@@ -72,7 +71,7 @@ class PartStore:
 
     def abort(self, upload_id: str) -> None:
         """Drop an upload and its parts."""
-        self._send.send(multipart.abort(self._bucket, self._key, upload_id)).close()
+        self._send.read(multipart.abort(self._bucket, self._key, upload_id))
 
     def held(self, upload_id: str) -> Iterator[Part]:
         """Yield the parts that an upload holds."""

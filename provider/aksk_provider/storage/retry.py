@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 
 import tenacity
-from requests.exceptions import InvalidHeader, InvalidURL, SSLError
+from requests.exceptions import InvalidURL
 from tenacity.stop import stop_base
+from urllib3.exceptions import LocationValueError, SSLError
 
 from aksk_provider.errors import InvalidRequestError, ObjectStorageError, TransportError
 from aksk_provider.storage.config import Endpoint
@@ -49,7 +50,7 @@ class _StopWithoutProgress(stop_base):
 
 def transport_error(doing: str, endpoint: Endpoint, error: Exception) -> ObjectStorageError:
     """Return the error for a request that got no answer, or none in full."""
-    if isinstance(error, InvalidHeader | InvalidURL):
+    if isinstance(error, InvalidURL | LocationValueError):
         return InvalidRequestError(f"{doing} cannot be sent: {error}")
     failure = TransportError(f"{doing}: no complete answer from {endpoint.host} ({_innermost(error)})")
     failure.retryable = not isinstance(error, SSLError)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-import requests
-
 from aksk_provider.errors import (
     BucketNotFoundError,
     InvalidRequestError,
@@ -22,6 +20,7 @@ from aksk_provider.storage import operations, responses
 from aksk_provider.storage.bodies import Body, BytesBody
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.config import StoreConfig, locate, locate_bucket, locate_prefix
+from aksk_provider.storage.connections import Response
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.responses import ObjectInfo, Page
 from aksk_provider.storage.transport import Transport
@@ -76,7 +75,7 @@ class ObjectStore:
             next(self.pages(bucket=bucket, page_size=1))
             return f"{title} accepts the key pair, and bucket {bucket} can be listed"
         try:
-            self.transport.send(Operation("GET", None)).close()
+            self.transport.read(Operation("GET", None))
         except PermissionDeniedError as error:
             if error.code != "AccessDenied":
                 raise
@@ -119,9 +118,9 @@ class ObjectStore:
         )
         checksum = CHECKSUMS[self.config.vendor.checksum]
         sent = BytesBody(body, checksum) if isinstance(body, bytes) else body
-        with self.transport.send(self.with_checksum(operation, sent), sent) as response:
-            info = responses.object_info(self.config.vendor, bucket, key, response.headers, size=len(sent))
-        reported = response.headers.get(self.config.vendor.checksum_header)
+        answered, _ = self.transport.read(self.with_checksum(operation, sent), sent)
+        info = responses.object_info(self.config.vendor, bucket, key, answered, size=len(sent))
+        reported = answered.get(self.config.vendor.checksum_header)
         verify(info.uri, checksum.name, reported, sent.checksum)
         return replace(info, content_type=content_type, storage_class=storage_class, metadata=metadata)
 
@@ -134,8 +133,8 @@ class ObjectStore:
         version_id: str | None = None,
         headers: Mapping[str, str] | None = None,
         repeat: bool = True,
-    ) -> requests.Response:
-        """Start to read an object; the caller closes the response and reads ``response.raw`` as stored, undecoded.
+    ) -> Response:
+        """Start to read an object; the caller closes the response and reads it as stored, undecoded.
 
         :param byte_range: first and last byte, inclusive; ``None`` as the last means to the end
         :param headers: conditions such as ``If-Match``
@@ -145,7 +144,7 @@ class ObjectStore:
         operation = operations.get_object(bucket, key, byte_range=byte_range, version_id=version_id, headers=headers)
         return self.transport.send(operation, repeat=repeat)
 
-    def info(self, key: str, bucket: str | None, response: requests.Response) -> ObjectInfo:
+    def info(self, key: str, bucket: str | None, response: Response) -> ObjectInfo:
         """Return what an answer to :meth:`get` says about the object."""
         bucket, key = locate(self.config, key, bucket)
         return responses.object_info(self.config.vendor, bucket, key, response.headers)
@@ -160,9 +159,8 @@ class ObjectStore:
         """Return the properties of an object and its checksum, which is the vendor's own: CRC-64, or CRC-32 of BOS."""
         bucket, key = locate(self.config, key, bucket)
         vendor = self.config.vendor
-        with self.transport.send(operations.head_object(bucket, key, version_id=version_id)) as response:
-            info = responses.object_info(vendor, bucket, key, response.headers)
-            return info, response.headers.get(vendor.checksum_header)
+        headers, _ = self.transport.read(operations.head_object(bucket, key, version_id=version_id))
+        return responses.object_info(vendor, bucket, key, headers), headers.get(vendor.checksum_header)
 
     def exists(self, key: str, bucket: str | None = None) -> bool:
         """Tell whether an object exists. Only a 404 means it does not; a missing bucket and all else raise."""
@@ -211,7 +209,7 @@ class ObjectStore:
         """Delete an object. Deleting what is not there is no error."""
         bucket, key = locate(self.config, key, bucket)
         try:
-            self.transport.send(operations.delete_object(bucket, key, version_id=version_id)).close()
+            self.transport.read(operations.delete_object(bucket, key, version_id=version_id))
         except BucketNotFoundError:
             raise
         except NotFoundError:

@@ -7,38 +7,30 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import Any
-from urllib.parse import urlsplit
 
-import requests
 import tenacity
-import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-from requests.hooks import default_hooks
-from requests.structures import CaseInsensitiveDict
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from aksk_provider import __version__
 from aksk_provider.errors import PermissionDeniedError, ServiceError, TransportError
-from aksk_provider.signing import Credentials, Request, Signer, encoding
+from aksk_provider.signing import Credentials, Request, Signer
 from aksk_provider.storage import responses, retry
-from aksk_provider.storage.auth import SignatureAuth
 from aksk_provider.storage.bodies import Body
 from aksk_provider.storage.config import Endpoint, StoreConfig
+from aksk_provider.storage.connections import Connections, Response
 from aksk_provider.storage.credentials import Reloading
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.vendors import Scope
 
 log = logging.getLogger(__name__)
 _ERROR_BODY_LIMIT = 1024**2
-_POOL = 64
 _SKEW = 30.0
-_NO_BODY = ("PUT", "HEAD", "DELETE")
 _HEADERS = {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 class Transport:
-    """One session with one endpoint. Redirects are never followed: they would take the credentials along.
+    """Requests to one endpoint. Redirects are never followed: they would take the credentials along.
 
     :param config: endpoint, credentials and transport settings
     :param clock: returns the time to sign with
@@ -49,15 +41,11 @@ class Transport:
         self._clock = clock
         self._clock_offset = timedelta()
         self._known_buckets: set[str] = set()
-        self._session = requests.Session()
-        adapter = HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        self._environment = cache(self._environment_settings)
+        self._connections = Connections(config)
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._connections.close()
 
     def now(self) -> datetime:
         """Return the time to sign with: this machine's, corrected by what the store's answers told."""
@@ -80,39 +68,45 @@ class Transport:
         """Return the retry policy."""
         return retry.policy(self._config.max_attempts)
 
-    def send(self, operation: Operation, body: bytes | Body | None = None, *, repeat: bool = True) -> requests.Response:
+    def send(self, operation: Operation, *, repeat: bool = True) -> Response:
         """Sign and send, again after failures that may pass, and return the answer with its body unread.
 
-        :param body: overrides the operation's own
         :param repeat: ``False`` sends once, for a caller that repeats more than the request
         :raises ServiceError: the store's error
         :raises TransportError: there was no answer
         """
+        if not repeat:
+            return self._send_once(operation, operation.body)
+        return self.retrying()(self._send_once, operation, operation.body)
+
+    def read(self, operation: Operation, body: bytes | Body | None = None) -> tuple[Mapping[str, str], bytes]:
+        """Send as :meth:`send` does, and return headers and body; an error in the body of an answer is raised too.
+
+        :param body: overrides the operation's own
+        """
         body = operation.body if body is None else body
         try:
-            return self.retrying()(self._send_once, operation, body) if repeat else self._send_once(operation, body)
+            return self.retrying()(self._read_once, operation, body)
         except ServiceError as error:
             if operation.method == "HEAD":
                 raise self._explained(error, operation) from None
             raise
 
-    def read(self, operation: Operation) -> tuple[Mapping[str, str], bytes]:
-        """Send and return headers and body, raising the error that a body of a successful status may hold."""
-        vendor = self._config.vendor
+    def _read_once(self, operation: Operation, body: bytes | Body) -> tuple[Mapping[str, str], bytes]:
+        """Send and read the answer to its end, however empty: only then its connection is used again."""
+        config = self._config
+        response = self._send_once(operation, body)
+        try:
+            answer = response.read(decode_content=False)
+        except HTTPError as error:
+            raise retry.transport_error(operation.describe(config.vendor), config.endpoint, error) from error
+        finally:
+            response.close()
+        if responses.error_in_body(config.vendor, answer):
+            raise responses.service_error(config.vendor, operation, response.status, response.headers, answer)
+        return response.headers, answer
 
-        def attempt() -> tuple[Mapping[str, str], bytes]:
-            with self._send_once(operation, operation.body) as response:
-                try:
-                    body = response.content
-                except requests.RequestException as error:
-                    raise retry.transport_error(operation.describe(vendor), self._config.endpoint, error) from error
-            if responses.error_in_body(vendor, body):
-                raise responses.service_error(vendor, operation, response.status_code, response.headers, body)
-            return response.headers, body
-
-        return self.retrying()(attempt)
-
-    def _send_once(self, operation: Operation, body: bytes | Body) -> requests.Response:
+    def _send_once(self, operation: Operation, body: bytes | Body) -> Response:
         """Send, and once more when a refusal has a cause that can be mended: rotated credentials, a wrong clock."""
         credentials = self._config.credentials()
         try:
@@ -122,37 +116,22 @@ class Transport:
                 raise
         return self._send_as(self._config.credentials(), operation, body)
 
-    def _send_as(self, credentials: Credentials, operation: Operation, body: bytes | Body) -> requests.Response:
-        config, endpoint = self._config, self._config.endpoint
+    def _send_as(self, credentials: Credentials, operation: Operation, body: bytes | Body) -> Response:
+        endpoint = self._config.endpoint
         request = self.request(operation, endpoint)
-        prepared = requests.PreparedRequest()
-        prepared.method, prepared.url, prepared.hooks = request.method, request.url, default_hooks()
-        prepared.headers = CaseInsensitiveDict({**_HEADERS, **encoding.checked_headers(request.headers)})
+        given = {name.lower() for name in request.headers}
+        headers = {name: value for name, value in _HEADERS.items() if name.lower() not in given} | dict(request.headers)
         if len(body) or request.method in ("PUT", "POST"):
-            prepared.headers["Content-Length"] = str(len(body))
-            prepared.body = body or None  # type: ignore[assignment]  # an iterable with a length
-        SignatureAuth(self.signer(operation, endpoint), credentials, self.now())(prepared)
+            headers["Content-Length"] = str(len(body))
+        unsigned = Request(request.method, request.url, headers)
+        signed = self.signer(operation, endpoint).sign(unsigned, credentials, now=self.now())
         try:
-            response = self._session.get_adapter(request.url).send(
-                prepared,
-                stream=True,
-                timeout=(config.connect_timeout, config.read_timeout),
-                **self._environment(urlsplit(request.url).netloc),
-            )
-            if response.ok and operation.method in _NO_BODY:
-                _ = response.content  # its end must be read, however empty it is, or the connection is lost
-        except requests.RequestException as error:
-            raise retry.transport_error(operation.describe(config.vendor), endpoint, error) from error
-        if response.status_code >= 300:
+            response = self._connections.exchange(signed, body if len(body) else None)
+        except (RequestException, HTTPError) as error:
+            raise retry.transport_error(operation.describe(self._config.vendor), endpoint, error) from error
+        if response.status >= 300:
             raise self._error(operation, response)
         return response
-
-    def _environment_settings(self, host: str) -> Mapping[str, Any]:
-        """Return proxies and certificates for a host; the connection's win over the environment's."""
-        config = self._config
-        url = f"{config.endpoint.scheme}://{host}/"
-        settings = self._session.merge_environment_settings(url, dict(config.proxies), True, config.verify, None)
-        return {name: settings[name] for name in ("proxies", "verify", "cert")}
 
     def _reloaded(self, refused: Credentials) -> bool:
         source = self._config.credentials
@@ -170,13 +149,13 @@ class Transport:
         log.warning("this machine's clock is %.0f s %s the store's: corrected here", abs(refusal.clock_skew), behind)
         return True
 
-    def _error(self, operation: Operation, response: requests.Response) -> ServiceError:
+    def _error(self, operation: Operation, response: Response) -> ServiceError:
         with response:
             try:
-                body = b"" if operation.method == "HEAD" else response.raw.read(_ERROR_BODY_LIMIT)
-            except urllib3.exceptions.HTTPError:
+                body = response.read(_ERROR_BODY_LIMIT)
+            except HTTPError:
                 body = b""
-        error = responses.service_error(self._config.vendor, operation, response.status_code, response.headers, body)
+        error = responses.service_error(self._config.vendor, operation, response.status, response.headers, body)
         if date := response.headers.get("Date"):
             error.clock_skew = (parsedate_to_datetime(date) - self.now()).total_seconds()
         return error

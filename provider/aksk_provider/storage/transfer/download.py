@@ -8,13 +8,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import requests
-import urllib3.exceptions
+from urllib3.exceptions import HTTPError
 
 from aksk_provider.errors import (
     IntegrityError,
@@ -27,6 +26,7 @@ from aksk_provider.storage import operations, responses, retry
 from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.config import locate
+from aksk_provider.storage.connections import Response
 from aksk_provider.storage.multipart import MAX_PARTS
 from aksk_provider.storage.responses import ObjectInfo
 from aksk_provider.storage.store import ObjectStore
@@ -126,18 +126,20 @@ class _Download:
 
     def run(self, path: Path, *, overwrite: bool, expected: str | None) -> DownloadResult:
         """Fetch what is missing, check the whole and put it in place."""
-        vendor = self.config.vendor
-        if self._options.resume and was_interrupted(path):
-            first = self._store.transport.send(operations.head_object(*self._place, version_id=self._version_id))
-        else:
-            first = self.get(0, None, None)
-        with first:
-            info = responses.object_info(vendor, *self._place, first.headers)
-            reported = first.headers.get(vendor.checksum_header)
+        with ExitStack() as stack:
+            first = None
+            if self._options.resume and was_interrupted(path):
+                info, reported = self._store.head_with_checksum(
+                    self._place[1], self._place[0], version_id=self._version_id
+                )
+            else:
+                first = stack.enter_context(self.get(0, None, None))
+                info = responses.object_info(self.config.vendor, *self._place, first.headers)
+                reported = first.headers.get(self.config.vendor.checksum_header)
             content = self._plan(info)
             keep = self._options.resume and content.size >= self._options.threshold and content.etag is not None
             with part_file(path, content, self.checksum, keep=keep) as part:
-                self._fetch_missing(part, first if first.request.method == "GET" else None)
+                self._fetch_missing(part, first)
                 self._check(part, reported, expected)
                 part.sync()
                 part.forget()
@@ -156,7 +158,7 @@ class _Download:
             self._check(sink, first.headers.get(vendor.checksum_header), expected)
         return DownloadResult(str(getattr(file, "name", "")), self._uri, info.size, info.etag, info.crc64)
 
-    def get(self, start: int, end: int | None, etag: str | None) -> requests.Response:
+    def get(self, start: int, end: int | None, etag: str | None) -> Response:
         """Ask for bytes, on condition that they are of the same object."""
         operation = operations.get_object(
             *self._place,
@@ -174,7 +176,7 @@ class _Download:
         chunk = wanted if info.size >= self._options.threshold else max(info.size, MIB)
         return Content(self._uri, info.etag, info.size, chunk)
 
-    def _fetch_missing(self, part: PartFile | Sink, opened: requests.Response | None) -> None:
+    def _fetch_missing(self, part: PartFile | Sink, opened: Response | None) -> None:
         content = part.content
         if not content.size:
             part.finish(0, 0)
@@ -218,9 +220,7 @@ class _Stream:
         order. Without one, each chunk is asked for by itself
     """
 
-    def __init__(
-        self, job: _Download, part: PartFile | Sink, watch: Watch, opened: requests.Response | None = None
-    ) -> None:
+    def __init__(self, job: _Download, part: PartFile | Sink, watch: Watch, opened: Response | None = None) -> None:
         self._job = job
         self._part = part
         self._watch = watch
@@ -264,8 +264,8 @@ class _Stream:
             self._response = self._open(content.size if self._whole else end)
         doing, began = f"GET {content.uri}", time.monotonic()
         try:
-            block = bytes(self._response.raw.read(size, decode_content=False))
-        except urllib3.exceptions.HTTPError as error:
+            block = bytes(self._response.read(size, decode_content=False))
+        except HTTPError as error:
             raise retry.transport_error(doing, self._job.config.endpoint, error) from error
         if not block:
             raise TransportError(f"{doing}: the answer ended after {self._position} of {end} bytes")
@@ -273,7 +273,7 @@ class _Stream:
         self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(_LARGEST_BLOCK, self._block * 2)
         return block
 
-    def _open(self, end: int) -> requests.Response:
+    def _open(self, end: int) -> Response:
         content = self._part.content
         if content.etag is None:
             raise IntegrityError(f"{content.uri} broke off, and without an entity tag it cannot be continued")
@@ -286,7 +286,7 @@ class _Stream:
                 raise
             raise IntegrityError(f"{content.uri} is shorter than the {content.size} bytes it promised") from error
         said = responses.object_info(self._job.config.vendor, "", "", response.headers)
-        if response.status_code != 206 or said.size != content.size or said.etag != content.etag:
+        if response.status != 206 or said.size != content.size or said.etag != content.etag:
             response.close()
             raise IntegrityError(f"{content.uri}: the store answered something else than the range asked for")
         return response

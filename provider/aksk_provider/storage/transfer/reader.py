@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import urllib3.exceptions
+from urllib3.exceptions import HTTPError
 
 from aksk_provider.errors import IntegrityError
+from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.retry import transport_error
 from aksk_provider.storage.store import ObjectStore
@@ -43,16 +44,24 @@ class ObjectReader(io.RawIOBase):
         :raises IntegrityError: at the end, when size or checksum differ from what the store reported
         """
         view = memoryview(buffer).cast("B")
-        try:
-            block = self._response.raw.read(len(view), decode_content=False)
-        except urllib3.exceptions.HTTPError as error:
-            raise transport_error(f"GET {self.info.uri}", self._config.endpoint, error) from error
+        block = self._next(len(view)) if view else b""
         view[: len(block)] = block
+        return len(block)
+
+    def readall(self) -> bytes:
+        """Return what is left; raises what :meth:`readinto` raises."""
+        return b"".join(iter(lambda: self._next(BLOCK), b""))
+
+    def _next(self, size: int) -> bytes:
+        try:
+            block = self._response.read(size, decode_content=False)
+        except HTTPError as error:
+            raise transport_error(f"GET {self.info.uri}", self._config.endpoint, error) from error
         self._computed = self._update(block, self._computed)
         self._size += len(block)
-        if not block and len(view):
+        if not block:
             self._verify()
-        return len(block)
+        return block
 
     def close(self) -> None:
         """Close the connection, or give it back when everything was read."""

@@ -9,8 +9,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 
 from aksk_provider.errors import BucketNotFoundError, ChecksumMismatchError, NotFoundError, PermissionDeniedError
 from aksk_provider.storage.bodies import ReadAt, SliceBody, reader_at
@@ -38,6 +38,10 @@ class Properties:
     storage_class: str | None = None
     headers: Mapping[str, str] | None = None
     overwrite: bool = True
+
+    def keywords(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def upload(
@@ -167,7 +171,7 @@ class _Upload:
             raise
 
     def _put_once(self, body: SliceBody, *, overwrite: bool) -> ObjectInfo:
-        return self._store.put(self._key, body, self._bucket, **{**asdict(self._properties), "overwrite": overwrite})
+        return self._store.put(self._key, body, self._bucket, **{**self._properties.keywords(), "overwrite": overwrite})
 
     def _begin(self, *, resume: bool) -> tuple[str, Mapping[int, Part]]:
         """Return an upload to send parts to and the parts it holds: the last one left open, or a new one."""
@@ -175,7 +179,7 @@ class _Upload:
             held = {part.number: part for part in self._parts.held(left)}
             log.info("%s: continuing an upload that holds %d parts", self._parts.uri, len(held))
             return left, held
-        return self._parts.initiate(**asdict(self._properties)), {}
+        return self._parts.initiate(**self._properties.keywords()), {}
 
     def _left_open(self) -> str | None:
         try:

@@ -1,0 +1,79 @@
+"""The connections to a store: urllib3's pools, found with the proxies and certificates that requests would take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ClosedPoolError
+
+from aksk_provider.signing import Request
+from aksk_provider.storage.bodies import Body
+from aksk_provider.storage.config import StoreConfig
+
+#: an answer whose body is read from it, undecoded, and which is closed by its reader
+Response = urllib3.BaseHTTPResponse
+_POOL = 64
+_ONCE = urllib3.Retry(False)
+
+
+class Connections:
+    """Sends requests as they are: no cookies, no ``.netrc``, no redirects, no second attempt.
+
+    requests looks up pool, proxy and certificates for each request; here it is done once for each host, which takes
+    half off the time of a small request.
+
+    :param config: endpoint, proxies, certificates and time-outs; they win over the environment's
+    """
+
+    def __init__(self, config: StoreConfig) -> None:
+        self._config = config
+        self._adapter = HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL)
+        self._timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout)
+        self._routes: dict[str, tuple[urllib3.HTTPConnectionPool, bool]] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._adapter.close()
+
+    def exchange(self, request: Request, body: bytes | Body | None) -> Response:
+        """Send and return the answer with its body unread, undecoded.
+
+        :param request: with the headers that are sent, ``Host`` and ``Content-Length`` among them
+        :raises HTTPError: of urllib3, when there is no answer
+        """
+        start = request.url.index("/", len("https://"))
+        origin, path = request.url[:start], request.url[start:]
+        while True:
+            pool, proxied = self._routes.get(origin) or self._find_route(origin)
+            try:
+                return pool.urlopen(
+                    request.method,
+                    request.url if proxied else path,
+                    body=body,
+                    headers=request.headers,
+                    retries=_ONCE,
+                    redirect=False,
+                    assert_same_host=False,
+                    timeout=self._timeout,
+                    preload_content=False,
+                    decode_content=False,
+                )
+            except ClosedPoolError:  # of a host not used for long, or of a store that was closed
+                self._routes.pop(origin, None)
+
+    def _find_route(self, origin: str) -> tuple[urllib3.HTTPConnectionPool, bool]:
+        """Return the pool for a host, and whether its proxy must be told the whole URL."""
+        request = requests.Request("GET", f"{origin}/").prepare()
+        with requests.Session() as session:
+            given = dict(self._config.proxies), True, self._config.verify, None
+            settings: Mapping[str, Any] = session.merge_environment_settings(request.url, *given)
+        verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
+        pool: Any = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+        self._adapter.cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]
+        route = pool, self._adapter.request_url(request, proxies) != "/"
+        self._routes[origin] = route
+        return route
