@@ -13,25 +13,37 @@ class Table:
     :param columns: headings; the first column is text, the others are numbers
     :param rows: cells, already formatted
     :param notes: how it was measured, one sentence each
+    :param goals: rows of what was compared: in words, found, wanted, and whether it was missed
     :param missed: goals that were not reached, in words; any makes the run fail
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    goals: Sequence[Sequence[str]] = ()
     missed: Sequence[str] = ()
 
     def text(self) -> str:
         """Return aligned columns."""
-        lines = [list(self.columns), *map(list, self.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        aligned = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines
-        ]
-        return "\n".join([*aligned, "", *self.notes])
+        return "\n".join([*_aligned([self.columns, *self.rows]), "", *_aligned(self._compared()), "", *self.notes])
 
     def markdown(self) -> str:
-        """Return a Markdown table, and the notes below it."""
-        rule = ["---", *["---:"] * (len(self.columns) - 1)]
-        rows = ["| " + " | ".join(cells) + " |" for cells in (self.columns, rule, *self.rows)]
-        return "\n".join([*rows, "", *self.notes])
+        """Return Markdown tables, and the notes below them."""
+        return "\n".join([*_markdown([self.columns, *self.rows]), "", *_markdown(self._compared()), "", *self.notes])
+
+    def _compared(self) -> list[Sequence[str]]:
+        return [("goal", "found", "wanted", ""), *self.goals] if self.goals else []
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    if not lines:
+        return []
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> list[str]:
+    if not lines:
+        return []
+    rule = ["---", *["---:"] * (len(lines[0]) - 1)]
+    return ["| " + " | ".join(cells) + " |" for cells in (lines[0], rule, *lines[1:])]

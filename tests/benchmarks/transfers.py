@@ -1,16 +1,13 @@
-"""Transfers beside the vendors' SDKs, curl and the standard library: ``python -m tests.benchmarks.transfers``.
+"""What the three benchmarks of transfers share: servers, clients and rounds.
 
 A plain loopback server in a process of its own serves and discards; every client has a process of its own too. Each
-round runs all clients in turn, so that a slow moment of the machine meets all of them; medians are compared. With
-``--write`` the results go into docs/benchmarks-transfers.md.
+round runs all clients in turn, so that a slow moment of the machine meets all of them; medians are compared.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -18,18 +15,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from fastcrc import crc64
 
+from tests.benchmarks.machine import describe
+from tests.benchmarks.table import Table
+
 MIB = 1024**2
 ROOT = Path(__file__).parent.parent.parent
-PAGE = ROOT / "docs" / "benchmarks-transfers.md"
-START, END = "<!-- results -->", "<!-- end -->"
 SMALL = 10 * 1024
 LATENCY_MS = 10
 MEMORY_LIMIT = 8.0
@@ -44,9 +40,10 @@ PACKAGES = (
 )
 SDKS = {"oss": "oss sdk", "cos": "cos sdk", "bos": "bos sdk"}
 OURS = tuple(f"ours {vendor}" for vendor in SDKS)
+PEERS = ("curl", "cos sdk", "cos sdk, crc", "cos sdk, tuned", "oss sdk", "bos sdk", "OSSHook")
 LARGE = {
-    "get": ("ours oss, one stream", *OURS, "http.client", "curl", "cos sdk", "cos sdk, crc", "oss sdk", "bos sdk"),
-    "put": ("ours oss, one stream", *OURS, "http.client", "curl", "cos sdk", "cos sdk, tuned", "oss sdk", "bos sdk"),
+    "get": ("ours oss, one stream", *OURS, "http.client", *(peer for peer in PEERS if peer != "cos sdk, tuned")),
+    "put": ("ours oss, one stream", *OURS, "http.client", *(peer for peer in PEERS if peer != "cos sdk, crc")),
 }
 TINY = (*OURS, "http.client", *SDKS.values(), "OSSHook")
 
@@ -79,8 +76,8 @@ class Goal:
     unit: str = "x"
 
     @property
-    def reached(self) -> bool:
-        return self.found <= self.wanted if self.unit == "MiB" else self.found >= self.wanted
+    def missed(self) -> bool:
+        return self.found > self.wanted if self.unit == "MiB" else self.found < self.wanted
 
     def cells(self) -> tuple[str, ...]:
         bound = "at most" if self.unit == "MiB" else "at least"
@@ -89,7 +86,7 @@ class Goal:
             self.what,
             f"{shown} {self.unit}",
             f"{bound} {self.wanted:g} {self.unit}",
-            "" if self.reached else "missed",
+            "missed" if self.missed else "",
         )
 
 
@@ -146,7 +143,12 @@ class Bench:
     certificate: Path
     size: int
     rounds: int
-    say: Callable[[str], None]
+    notes: list[str]
+
+    def say(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+            print(text, flush=True)
 
     @contextmanager
     def server(self, scheme: str = "http", latency: float = 0.0) -> Iterator[str]:
@@ -313,139 +315,40 @@ def goals_of_small(title: str, found: dict[str, Samples], sdk: float, hook: floa
                 yield Goal(f"{title}: {ours} to {other}", value, wanted)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table that is aligned as text too."""
-    lines = [columns, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    return "\n".join(
-        "| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |"
-        for line in (lines[0], rule, *lines[1:])
+@contextmanager
+def bench(size: int, rounds: int) -> Iterator[Bench]:
+    """Make a source, a certificate and a folder, in memory where there is room.
+
+    :param size: MiB of the source
+    """
+    shared = Path("/dev/shm")
+    parent = shared if shared.is_dir() and shutil.disk_usage(shared).free > 3 * size * MIB else None
+    with tempfile.TemporaryDirectory(dir=parent, prefix="benchmark-") as name:
+        folder = Path(name)
+        make_source(folder / "source", size * MIB)
+        where = "files in memory" if parent else "files on disk"
+        notes = [
+            f"Medians of {rounds} interleaved rounds, {where}; client and server on loopback share the processors."
+        ]
+        yield Bench(folder, folder / "source", make_certificate(folder), size * MIB, rounds, notes)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], goals: Sequence[Goal]) -> Table:
+    """Return the table of a benchmark."""
+    curl = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=False).stdout
+    return Table(
+        columns=columns,
+        rows=rows,
+        notes=[*notes, f"{describe(*PACKAGES)} {' '.join(curl.split()[:2])}."],
+        goals=[goal.cells() for goal in goals],
+        missed=[" ".join(goal.cells()[:3]) for goal in goals if goal.missed],
     )
 
 
-def machine() -> str:
-    """Return what it ran on, with versions."""
-    said = [f"{datetime.now(timezone.utc):%Y-%m-%d}", f"{os.cpu_count()} x {platform.machine()}"]
-    said += [f"{platform.system()} {platform.release().partition('-')[0]}", f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        try:
-            said.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            said.append(f"{package} not installed")
-    curl = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=False).stdout
-    return ", ".join([*said, " ".join(curl.split()[:2])]) + "."
-
-
-def measure_large(bench: Bench, options: argparse.Namespace) -> tuple[str, list[Goal]]:
-    """Move one large file."""
-    found: dict[tuple[str, str], dict[str, Samples]] = {}
-    for scheme in ("http", "https"):
-        for direction, names in LARGE.items():
-            print(f"{options.size} MiB, {scheme} {direction} ...", flush=True)
-            found[scheme, direction] = bench.large(scheme, direction, (*names, *["OSSHook"] * options.hook))
-    return large_table(options.size, found), list(goals_of_large(found))
-
-
-def measure_small(bench: Bench, options: argparse.Namespace) -> tuple[str, list[Goal]]:
-    """Move small objects one by one."""
-    found: dict[str, dict[str, Samples]] = {}
-    goals: list[Goal] = []
-    for scheme in ("http", "https"):
-        for direction in LARGE:
-            title = f"{direction} {scheme}"
-            print(f"{options.count} objects of 10 KiB, {title} ...", flush=True)
-            found[title] = bench.small(scheme, direction, options.count)
-            if scheme == "http":
-                goals += goals_of_small(f"10 KiB, {title}", found[title], 1.5, 2.0)
-    return small_table("10 KiB objects a second, one thread", options.count, found), goals
-
-
-def measure_distant(bench: Bench, options: argparse.Namespace) -> tuple[str, list[Goal]]:
-    """Move small files where each answer takes its time."""
-    found: dict[str, dict[str, Samples]] = {}
-    goals: list[Goal] = []
-    for direction in LARGE:
-        print(f"{options.count} files of 10 KiB, {LATENCY_MS} ms, {direction} ...", flush=True)
-        found[direction] = bench.distant(direction, options.count)
-        goals += goals_of_small(f"10 KiB, {LATENCY_MS} ms, pool of 16, {direction}", found[direction], 8.0, None)
-    title = f"10 KiB files a second, {LATENCY_MS} ms server latency, ours a pool of 16, SDKs in a loop"
-    return small_table(title, options.count, found), goals
-
-
-def run(options: argparse.Namespace) -> tuple[str, list[Goal]]:
-    """Measure everything that was asked for and return it as Markdown, with the goals."""
-    shared = Path("/dev/shm")
-    parent = shared if shared.is_dir() and shutil.disk_usage(shared).free > 3 * options.size * MIB else None
-    notes: list[str] = []
-    pieces: list[str] = []
-    goals: list[Goal] = []
-
-    def say(text: str) -> None:
-        if text not in notes:
-            notes.append(text)
-            print(text, flush=True)
-
-    with tempfile.TemporaryDirectory(dir=parent, prefix="benchmark-") as name:
-        folder, size = Path(name), options.size * MIB
-        make_source(folder / "source", size)
-        bench = Bench(folder, folder / "source", make_certificate(folder), size, options.rounds, say)
-        for what, measure in {"large": measure_large, "small": measure_small, "distant": measure_distant}.items():
-            if what in options.what:
-                tables, reached = measure(bench, options)
-                pieces.append(tables)
-                goals += reached
-    pieces.insert(0, table(("goal", "found", "wanted", ""), [goal.cells() for goal in goals]))
-    memory = "files in memory" if parent else "files on disk"
-    pieces += [*notes, f"Medians of {options.rounds} interleaved rounds, {memory}. {machine()}"]
-    return "\n\n".join(pieces), goals
-
-
-def large_table(size: int, found: dict[tuple[str, str], dict[str, Samples]]) -> str:
-    names = list(dict.fromkeys(name for samples in found.values() for name in samples))
-    rows = []
-    for name in names:
-        cells = [f"{speed(s[name], size):.0f}" if name in s else "-" for s in found.values()]
-        cells += [f"{median(s[name].cpu) * 1024 / size:.2f}" if name in s else "-" for s in found.values()]
-        peak = max(s[name].peak for s in found.values() if name in s) / MIB
-        rows.append((name, *cells, f"{peak:.1f}"))
-    columns = [f"{direction} {scheme}" for scheme, direction in found]
-    columns += [f"CPU {column}" for column in columns]
-    heading = f"{size} MiB in MiB/s, CPU seconds a GiB, peak memory over idle in MiB:"
-    return f"{heading}\n\n{table(('client', *columns, 'memory'), rows)}"
-
-
-def small_table(title: str, count: int, found: dict[str, dict[str, Samples]]) -> str:
+def table_of_small(
+    count: int, found: dict[str, dict[str, Samples]], notes: Sequence[str], goals: Sequence[Goal]
+) -> Table:
+    """Return a table of objects a second."""
     names = list(dict.fromkeys(name for samples in found.values() for name in samples))
     rows = [(name, *(f"{speed(s[name], count):.0f}" if name in s else "-" for s in found.values())) for name in names]
-    return f"{title}:\n\n{table(('client', *found), rows)}"
-
-
-def with_results(page: str, results: str) -> str:
-    """Return the page with the generated part replaced."""
-    before, _, rest = page.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n\n{results}\n\n{END}{after}"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.transfers")
-    parser.add_argument("what", nargs="*", default=["large", "small", "distant"], help="large, small, distant")
-    parser.add_argument("--size", type=int, default=1024, help="MiB of the large file")
-    parser.add_argument("--count", type=int, default=1000, help="small objects of each sample")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-hook", dest="hook", action="store_false", help="leave OSSHook out, which is slow")
-    parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks-transfers.md")
-    options = parser.parse_args()
-    results, goals = run(options)
-    print(f"\n{results}", flush=True)
-    if options.write:
-        PAGE.write_text(with_results(PAGE.read_text("utf-8"), results), "utf-8")
-    missed = [goal for goal in goals if not goal.reached]
-    for goal in missed:
-        print("missed:", *goal.cells()[:3], sep=" | ", file=sys.stderr)
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return table(("objects a second", *found), rows, notes, goals)

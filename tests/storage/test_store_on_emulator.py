@@ -77,10 +77,21 @@ def test_a_large_file_streams_up_and_down(store: ObjectStore, folder: str, tmp_p
     assert result.size == 20_000_000
 
 
+def test_one_connection_serves_request_after_request(store: ObjectStore, folder: str) -> None:
+    for _ in range(3):
+        store.put(folder + "key", b"content")
+        store.head(folder + "key")
+        with store.get(folder + "key") as response:
+            assert response.read() == b"content"
+        store.delete(folder + "key")
+    ((pool, _),) = store.transport._connections._routes.values()
+    assert pool.num_connections == 1
+
+
 def test_a_range_and_conditions(store: ObjectStore, folder: str) -> None:
     etag = store.put(folder + "key", b"0123456789").etag
     with store.get(folder + "key", byte_range=(2, 4), headers={"If-Match": f'"{etag}"'}) as response:
-        assert (response.status_code, response.read()) == (206, b"234")
+        assert (response.status, response.read()) == (206, b"234")
         assert store.info(folder + "key", None, response).size == 10
     with store.get(folder + "key", byte_range=(7, None)) as response:
         assert response.read() == b"789"

@@ -29,7 +29,7 @@ class DownloadObjectOperator(BaseOperator):
     :param version_id: version of the object, by default the latest
     :param overwrite: ``False`` fails the task when the file exists
     :param checksum: what the object's checksum must be, as a decimal number: CRC-64/XZ, for BOS CRC-32
-    :param concurrency: ranges of a large object fetched at once
+    :param concurrency: ranges of a large object fetched at once, where the network is what limits
     :param workers: objects fetched at once
     :param deadline: time one object may take
     :param skip_equal: fetch nothing that is there with the same size and checksum

@@ -28,7 +28,7 @@ class UploadObjectOperator(BaseOperator):
     :param content_type: by default guessed from the key's ending
     :param metadata: user metadata
     :param headers: further headers to send, e.g. ``Cache-Control``
-    :param concurrency: parts of a large file sent at once
+    :param concurrency: parts of a large file sent at once, where the network is what limits
     :param workers: files sent at once
     :param deadline: time one file may take
     :param skip_equal: send nothing that is there with the same size and checksum
