@@ -6,10 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 
 import pytest
-import tenacity.nap
 
 from aksk_provider.signing import Credentials
 from aksk_provider.storage import ObjectStore
@@ -120,5 +118,5 @@ def make_store(server: ScriptedServer) -> Iterator[MakeStore]:
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Collect the waits between attempts instead of waiting."""
     slept: list[float] = []
-    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr("aksk_provider.storage.retry._sleep", slept.append)
     return slept

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,22 @@ def test_an_error_answer_makes_no_file_and_no_folder(
     with pytest.raises(errors.ServiceError):
         transfer.download(make_store(max_attempts=1), "key", tmp_path / "folder" / "file")
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("direction", ["upload", "download"])
+def test_a_cancellation_ends_the_wait_that_the_store_asked_for(
+    server: ScriptedServer, make_store: MakeStore, tmp_path: Path, direction: str
+) -> None:
+    server.answers = [Answer(503, b"", {"Retry-After": "60"})] * 2
+    cancelled = threading.Event()
+    threading.Timer(0.2, cancelled.set).start()
+    began = time.monotonic()
+    with pytest.raises(errors.TransferCancelledError):
+        if direction == "upload":
+            transfer.upload(make_store(), BODY, "key", cancelled=cancelled)
+        else:
+            transfer.download(make_store(), "key", tmp_path / "file", cancelled=cancelled)
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("sent", [0, 1, 1_500_000, len(BODY) - 1])

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import tenacity
 from requests.exceptions import InvalidURL
 from tenacity.stop import stop_base
 from urllib3.exceptions import LocationValueError, SSLError
 
-from aksk_provider.errors import InvalidRequestError, ObjectStorageError, TransportError
+from aksk_provider.errors import InvalidRequestError, ObjectStorageError, TransferCancelledError, TransportError
 from aksk_provider.storage.config import Endpoint
 
 log = logging.getLogger(__name__)
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=20)
 _LONGEST_WAIT = 120.0
+_cancelled: ContextVar[threading.Event | None] = ContextVar("cancelled", default=None)
+
+
+@contextmanager
+def ended_by(cancelled: threading.Event) -> Iterator[None]:
+    """Let an event end the waiting between attempts in this block, and in the threads that have its context."""
+    token = _cancelled.set(cancelled)
+    try:
+        yield
+    finally:
+        _cancelled.reset(token)
 
 
 def policy(max_attempts: int, reached: Callable[[], int] = lambda: 0) -> tenacity.Retrying:
@@ -30,6 +45,7 @@ def policy(max_attempts: int, reached: Callable[[], int] = lambda: 0) -> tenacit
         stop=_StopWithoutProgress(max_attempts, reached),
         retry=tenacity.retry_if_exception(lambda error: getattr(error, "retryable", False)),
         wait=_wait,
+        sleep=_sleep,
         before_sleep=_log_retry,
         reraise=True,
     )
@@ -67,6 +83,13 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = getattr(error, "retry_after", None)
     return _BACKOFF(state) if asked is None else min(float(asked), _LONGEST_WAIT)
+
+
+def _sleep(seconds: float) -> None:
+    if (cancelled := _cancelled.get()) is None:
+        time.sleep(seconds)
+    elif cancelled.wait(seconds):
+        raise TransferCancelledError("cancelled while waiting for the next attempt")
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

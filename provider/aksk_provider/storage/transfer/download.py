@@ -89,20 +89,22 @@ def download(
     :raises IntegrityError: size or checksum differ, or the object changed; the target is as it was
     """
     bucket, key = locate(store.config, key, bucket)
-    job = _Download(store, bucket, key, version_id, options, cancelled or threading.Event())
-    if not isinstance(target, str | os.PathLike):
-        return job.stream(target, expected=checksum)
-    if skip_equal and (info := equal_object(store, Path(target), key, bucket, version_id)):
-        log.info("%s is there already, equal to %s", target, info.uri)
-        return DownloadResult(str(Path(target).absolute()), info.uri, info.size or 0, info.etag, info.crc64)
-    path = checked_target(target, overwrite=overwrite)
-    try:
-        return job.run(path, overwrite=overwrite, expected=checksum)
-    except ObjectChangedError:
-        raise
-    except IntegrityError as error:
-        log.warning("%s: downloading it again", error)
-        return job.run(path, overwrite=overwrite, expected=checksum)
+    cancelled = cancelled or threading.Event()
+    job = _Download(store, bucket, key, version_id, options, cancelled)
+    with retry.ended_by(cancelled):
+        if not isinstance(target, str | os.PathLike):
+            return job.stream(target, expected=checksum)
+        if skip_equal and (info := equal_object(store, Path(target), key, bucket, version_id)):
+            log.info("%s is there already, equal to %s", target, info.uri)
+            return DownloadResult(str(Path(target).absolute()), info.uri, info.size or 0, info.etag, info.crc64)
+        path = checked_target(target, overwrite=overwrite)
+        try:
+            return job.run(path, overwrite=overwrite, expected=checksum)
+        except ObjectChangedError:
+            raise
+        except IntegrityError as error:
+            log.warning("%s: downloading it again", error)
+            return job.run(path, overwrite=overwrite, expected=checksum)
 
 
 class _Download:

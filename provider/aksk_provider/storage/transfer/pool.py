@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import TypeVar
 
 #: share of its time a lane computes, from which another one beside it is taken to gain nothing
@@ -21,7 +22,7 @@ def in_parallel(workers: int, work: Callable[[Item], Result], items: Iterable[It
     :raises Exception: the first failure, once the running items have ended; items not begun are not begun
     """
     with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="aksk-transfer") as pool:
-        futures = [pool.submit(work, item) for item in items]
+        futures = [pool.submit(copy_context().run, work, item) for item in items]
         done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
         for future in waiting:
             future.cancel()
@@ -73,10 +74,14 @@ def in_lanes(limit: int, lane: Callable[[int], Iterator[object]]) -> None:
         def open_lane() -> None:
             with lock:
                 if len(futures) < max(1, limit) and not failed.is_set():
-                    futures.append(pool.submit(drive, len(futures)))
+                    futures.append(pool.submit(copy_context().run, drive, len(futures)))
 
         open_lane()
-        while waiting := [future for future in futures if not future.done()]:
-            wait(waiting)
+        try:
+            while waiting := [future for future in futures if not future.done()]:
+                wait(waiting)
+        except BaseException:  # a signal, in the thread that waits for the lanes
+            failed.set()
+            raise
     for future in futures:
         future.result()

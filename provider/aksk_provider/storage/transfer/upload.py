@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from aksk_provider.errors import BucketNotFoundError, ChecksumMismatchError, NotFoundError, PermissionDeniedError
+from aksk_provider.storage import retry
 from aksk_provider.storage.bodies import ReadAt, SliceBody, reader_at
 from aksk_provider.storage.checksums import CHECKSUMS
 from aksk_provider.storage.config import locate
@@ -69,19 +70,21 @@ def upload(
     """
     bucket, key = locate(store.config, key, bucket)
     properties = Properties(content_type or _content_type(key), metadata, storage_class, headers, overwrite)
-    job = _Upload(store, bucket, key, properties, options, cancelled or threading.Event())
-    if isinstance(source, bytes):
-        return job.whole_or_parts(lambda count, offset: source[offset : offset + count], len(source), True)
-    if isinstance(source, str | os.PathLike):
-        path = checked_source(source)
-        if skip_equal and (info := equal_object(store, path, key, bucket)):
-            log.info("%s is there already, equal to %s", info.uri, path)
-            return info
-        with path.open("rb") as file:
-            return job.whole_or_parts(*reader_at(file))
-    if source.seekable():
-        return job.whole_or_parts(*reader_at(source))
-    return job.stream(source)
+    cancelled = cancelled or threading.Event()
+    job = _Upload(store, bucket, key, properties, options, cancelled)
+    with retry.ended_by(cancelled):
+        if isinstance(source, bytes):
+            return job.whole_or_parts(lambda count, offset: source[offset : offset + count], len(source), True)
+        if isinstance(source, str | os.PathLike):
+            path = checked_source(source)
+            if skip_equal and (info := equal_object(store, path, key, bucket)):
+                log.info("%s is there already, equal to %s", info.uri, path)
+                return info
+            with path.open("rb") as file:
+                return job.whole_or_parts(*reader_at(file))
+        if source.seekable():
+            return job.whole_or_parts(*reader_at(source))
+        return job.stream(source)
 
 
 class _Upload:
