@@ -23,18 +23,22 @@ QUERY_NAMES = ("ossaccesskeyid", "expires", "signature", TOKEN_PARAMETER)
 _HEADER_NAMES = ("authorization", "date", "x-oss-date", TOKEN, TOKEN_PARAMETER)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# The union of the vendor's page and of its SDKs for Python (oss2) and Go; all of x-oss-* besides.
+# The union of the vendor's page and of its two SDKs for Python; all of x-oss-* besides.
 # fmt: off
 SUB_RESOURCES = frozenset({
-    "acl", "append", "asyncFetch", "bucketInfo", "callback", "callback-var", "cloudboxes", "cname", "comp",
-    "continuation-token", "cors", "delete", "encryption", "endTime", "group", "inventory", "inventoryId",
-    "lifecycle", "link", "live", "location", "logging", "metaQuery", "objectInfo", "objectMeta", "partNumber",
-    "policy", "position", "qos", "qosInfo", "referer", "regionList", "replication", "replicationLocation",
-    "replicationProgress", "requestPayment", "resourceGroup", "response-cache-control",
-    "response-content-disposition", "response-content-encoding", "response-content-language",
-    "response-content-type", "response-expires", "restore", "security-token", "sequential", "startTime", "stat",
-    "status", "style", "styleName", "symlink", "tagging", "transferAcceleration", "uploadId", "uploads",
-    "versionId", "versioning", "versions", "vod", "website", "worm", "wormExtend", "wormId",
+    "MetaQuery", "accessPoint", "accessPointPolicy", "acl", "action", "append", "asyncFetch",
+    "bucketArchiveDirectRead", "bucketInfo", "callback", "callback-var", "cleanRestoredObject", "cloudboxes",
+    "cname", "comp", "continuation-token", "cors", "dataPipeline", "delete", "encryption", "endTime", "group",
+    "httpsConfig", "inventory", "inventoryId", "legalHold", "lifecycle", "link", "live", "location", "logging",
+    "metaQuery", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "objectInfo",
+    "objectMeta", "objectWorm", "overwriteConfig", "partNumber", "policy", "policyStatus", "position",
+    "publicAccessBlock", "qos", "qosInfo", "quota", "redundancyTransition", "referer", "regionList",
+    "replication", "replicationLocation", "replicationProgress", "requestPayment", "resourceGroup",
+    "response-cache-control", "response-content-disposition", "response-content-encoding",
+    "response-content-language", "response-content-type", "response-expires", "restore", "retention", "rtc",
+    "seal", "security-token", "sequential", "startTime", "stat", "status", "style", "styleName", "symlink",
+    "tagging", "transferAcceleration", "uploadId", "uploads", "userDefinedLogFieldsConfig", "versionId",
+    "versioning", "versions", "vod", "website", "worm", "wormExtend", "wormId",
 })
 # fmt: on
 

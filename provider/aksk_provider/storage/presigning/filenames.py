@@ -10,6 +10,7 @@ from aksk_provider.signing import encoding
 _UNSAFE = str.maketrans("/\\", "__")
 # Browsers disagree on escapes and on percent signs in the plain form (RFC 6266, appendix D).
 _NOT_PLAIN = str.maketrans('"%', "__")
+_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def content_disposition(filename: str) -> str:
@@ -23,7 +24,7 @@ def content_disposition(filename: str) -> str:
     :raises InvalidRequestError: for an empty name, ``.``, ``..``, and one with control characters or with those
         that change the direction of writing, which make ``gpj.exe`` look like ``exe.jpg``
     """
-    name = unicodedata.normalize("NFC", filename.strip()).translate(_UNSAFE)
+    name = unicodedata.normalize("NFC", filename.strip(" ")).translate(_UNSAFE)
     if name in ("", ".", ".."):
         raise InvalidRequestError(f"filename {filename!r} is no name of a file")
     for char in name:
@@ -32,9 +33,6 @@ def content_disposition(filename: str) -> str:
     plain = _ascii(name)
     disposition = f'attachment; filename="{plain}"'
     return disposition if plain == name else f"{disposition}; filename*=UTF-8''{encoding.encode(name)}"
-
-
-_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def _ascii(name: str) -> str:
