@@ -166,6 +166,10 @@ def test_oss_limits_are_enforced_or_clamped(credentials: Credentials, longest: t
     assert it.warnings[0].startswith(f"The lifetime was shortened: a link of Alibaba OSS lives at most {longest}")
 
 
+def test_an_end_seven_days_from_now_is_within_seven_days() -> None:
+    assert settled(expires_at=NOW + 7 * DAY).expires_in == 7 * DAY
+
+
 def test_the_earliest_of_vendor_and_token_counts() -> None:
     assert settled(credentials=ending(DAY), expires_in=DAY, clamp=True).expires_in == DAY / 2
     assert settled(credentials=ending(HOUR), expires_in=DAY, clamp=True).expires_in == HOUR

@@ -32,27 +32,20 @@ def lint(
     :param endpoint: host that the link is signed for
     :param given: names of the signed headers, and of the signed parameters as OSS and COS spell them
     """
-    found, conditional = _of_endpoint(vendor, endpoint)
-    if conditional:
+    found, conditional, ends = _of_endpoint(vendor, endpoint, method)
+    if conditional and key[-8:].lower().endswith(ends):
         names = {name.lower() for name in given}
-        end_of_key = key[-16:].lower()
-        found += tuple(caution.text for caution in conditional if _applies(caution, method, end_of_key, names))
+        found += tuple(c.text for c in conditional if key.lower().endswith(c.keys or "") and c.unless not in names)
     if credentials.token and credentials.expires_at is None:
         found += (UNKNOWN_END,)
     return found
 
 
-def _applies(caution: Caution, method: str, end_of_key: str, names: Collection[str]) -> bool:
-    return (
-        (not caution.methods or method in caution.methods)
-        and (not caution.keys or end_of_key.endswith(caution.keys))
-        and caution.unless not in names
-    )
-
-
 @lru_cache(maxsize=256)
-def _of_endpoint(vendor: Vendor, endpoint: Endpoint) -> tuple[tuple[str, ...], tuple[Caution, ...]]:
-    """Return what is to say of every link to an endpoint, and what depends on the link."""
+def _of_endpoint(
+    vendor: Vendor, endpoint: Endpoint, method: str
+) -> tuple[tuple[str, ...], tuple[Caution, ...], tuple[str, ...]]:
+    """Return what is to say of every link to an endpoint, what depends on the link, and the ends of its keys."""
     host = urlsplit(f"//{endpoint.host}").hostname or ""
     local = _local(host)
     found = (local,) if local else (PLAIN_HTTP,) if endpoint.scheme == "http" else ()
@@ -60,10 +53,12 @@ def _of_endpoint(vendor: Vendor, endpoint: Endpoint) -> tuple[tuple[str, ...], t
         caution
         for caution in vendor.cautions
         if (caution.hosts is None or caution.hosts.search(host))
-        and (caution.addressing is None or caution.addressing == endpoint.addressing)
+        and caution.addressing in (None, endpoint.addressing)
+        and (not caution.methods or method in caution.methods)
     ]
-    always = tuple(c.text for c in about if not (c.methods or c.keys or c.unless))
-    return found + always, tuple(c for c in about if c.methods or c.keys or c.unless)
+    conditional = tuple(caution for caution in about if caution.keys or caution.unless)
+    ends = tuple(end for caution in conditional for end in caution.keys or ("",))
+    return found + tuple(c.text for c in about if c not in conditional), conditional, ends
 
 
 def _local(host: str) -> str | None:

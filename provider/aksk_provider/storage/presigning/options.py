@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from aksk_provider.errors import InvalidRequestError
 from aksk_provider.signing import Credentials, encoding
@@ -35,8 +34,7 @@ class Special(TypedDict, total=False):
     content_md5: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What is to be signed.
 
     :param headers: headers to sign, which the user of the link must send
@@ -71,7 +69,9 @@ def settle(
     """
     lifetime, warnings = settle_lifetime(vendor, credentials, now, expires_in, expires_at, clamp=clamp)
     headers, params = headers or {}, params or {}
-    given = {name: value for name, value in special.items() if value is not None} if special else None
+    if not special:
+        return Settled(headers, params, lifetime, warnings)
+    given = {name: value for name, value in special.items() if value is not None}
     if not given:
         return Settled(headers, params, lifetime, warnings)
     upload = _constraints(given, method.upper())
@@ -98,14 +98,13 @@ def settle_lifetime(
         lifetime is always shortened
     :raises InvalidRequestError: the lifetime is over the vendor's limit or the credentials' end, or has passed
     """
-    end = credentials.expires_at
-    if expires_in is None and expires_at is None and end is None:
-        return None, ()
+    end, limits = credentials.expires_at, vendor.lifetimes
+    of_vendor = limits.longest_with_token if credentials.token else limits.longest
+    if end is None and expires_at is None and (expires_in is None or of_vendor is None or expires_in <= of_vendor):
+        return expires_in, ()
     wanted = _asked(now, expires_in, expires_at)
     explicit = wanted is not None
     longest, why = None, ""
-    limits = vendor.lifetimes
-    of_vendor = limits.longest_with_token if credentials.token else limits.longest
     if of_vendor is not None:
         with_token = " with a token" if credentials.token else ""
         longest, why = of_vendor, f"a link of {vendor.title} lives at most {of_vendor}{with_token}"
@@ -131,7 +130,8 @@ def _asked(now: datetime, expires_in: timedelta | None, expires_at: datetime | N
         raise InvalidRequestError("expires_at must be an aware datetime")
     if expires_at <= now:
         raise InvalidRequestError(f"expires_at {expires_at.isoformat()} has passed")
-    return expires_at - now.replace(microsecond=0)
+    # Whole seconds, as signed: "in seven days", said a moment ago, is not longer than seven days.
+    return timedelta(seconds=int((expires_at - now.replace(microsecond=0)).total_seconds()))
 
 
 def _overrides(given: Mapping[str, object], method: str) -> dict[str, str]:
