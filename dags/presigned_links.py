@@ -12,7 +12,7 @@ with DAG("presigned_links", schedule=None, default_args={"aksk_conn_id": "aksk_d
         task_id="put_link",
         key="handed-in/{{ run_id }}.csv",
         method="PUT",
-        headers={"Content-Type": "text/csv"},
+        content_type="text/csv",
         expires_in=timedelta(hours=1),
     )
 
@@ -28,7 +28,7 @@ with DAG("presigned_links", schedule=None, default_args={"aksk_conn_id": "aksk_d
     get_link = PresignURLOperator(
         task_id="get_link",
         key="handed-in/{{ run_id }}.csv",
-        params={"response-content-disposition": 'attachment; filename="report.csv"'},
+        filename="report.csv",
         expires_at="{{ dag_run.run_after + macros.timedelta(hours=12) }}",
     )
 

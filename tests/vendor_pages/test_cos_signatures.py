@@ -13,7 +13,9 @@ import requests
 import time_machine
 from qcloud_cos import CosConfig, CosS3Client
 
+from aksk_provider.emulator import Emulator
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from aksk_provider.signing import CosSigner, Credentials, Request, encoding
 from tests.vendor_pages.common import ACCOUNTS, BUCKETS, HookMaker, mismatch
 
 NOW = datetime(2025, 11, 3, 8, 0, tzinfo=timezone.utc)
@@ -210,3 +212,34 @@ def test_the_token_in_the_headers_is_always_signed(hook: HookMaker, plain: reque
     assert mismatch(plain.get(signed.url, headers={**signed.headers, TOKEN: "another"}, timeout=30))
     left = {name: value for name, value in signed.headers.items() if name != TOKEN}
     assert plain.get(signed.url, headers=left, timeout=30).status_code == 403
+
+
+@pytest.mark.parametrize("method", METHODS)
+@PARTS
+def test_sign_host_off(method: str, headers: dict[str, str], params: dict[str, str]) -> None:
+    """``SignHost=False`` of the SDK is a list of headers without the host; without a list, the host is signed."""
+    account = ACCOUNTS["permanent"]
+    credentials = Credentials(account.access_key, account.secret_key)
+    url = encoding.with_query(f"http://{HOST}/{encoding.encode_path(KEY)}", params.items())
+    request, signer = Request(method, url, headers), CosSigner(signed_headers=list(headers))
+    link = signer.presign(request, credentials, now=NOW, expires_in=EXPIRED)
+    signed = signer.sign(request, credentials, now=NOW, expires_in=EXPIRED)
+    with time_machine.travel(NOW, tick=False):
+        theirs = sdk().get_presigned_url(BUCKET, KEY, method, 300, dict(params), dict(headers), SignHost=False)
+        authorization = sdk().get_auth(method, BUCKET, KEY, 300, dict(headers), dict(params), SignHost=False)
+    assert (urlsplit(link.url)[:3], query(link.url)) == (urlsplit(theirs)[:3], query(theirs))
+    assert signed.headers["Authorization"] == authorization
+    assert "host" not in query(link.url)["q-header-list"].split(";")
+
+
+def test_a_link_whose_host_is_not_signed_may_be_used_at_another(
+    cos: ObjectStorageHook, emulator: Emulator, plain: requests.Session, stored: None
+) -> None:
+    """The vendor calls that a risk, and it is off by default: with the host signed, another one is refused."""
+    account = ACCOUNTS["permanent"]
+    credentials, now = Credentials(account.access_key, account.secret_key), datetime.now(timezone.utc)
+    request = Request("GET", f"http://{HOST}/{encoding.encode_path(KEY)}")
+    free = CosSigner(signed_headers=[]).presign(request, credentials, now=now)
+    other = HOST.replace("cos.ap-guangzhou", "cos.accelerate")
+    assert plain.get(free.url.replace(HOST, other), timeout=30).content == CONTENT
+    assert mismatch(plain.get(cos.presign(KEY).url.replace(HOST, other), timeout=30))
