@@ -19,6 +19,7 @@ PURE = {
     "hmac",
     "ipaddress",
     "re",
+    "string",
     "typing",
     "urllib.parse",
 }
