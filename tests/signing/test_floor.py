@@ -15,6 +15,7 @@ PURE = {
     "collections.abc",
     "dataclasses",
     "datetime",
+    "functools",
     "hashlib",
     "hmac",
     "ipaddress",

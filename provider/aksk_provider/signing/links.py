@@ -12,10 +12,11 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 from aksk_provider.signing import encoding
-from aksk_provider.signing.model import Credentials, PresignedURL, Request
+from aksk_provider.signing.model import Credentials, PresignedURL, Request, Signer
 
 _BLOCK = 64
 _INNER = bytes(octet ^ 0x36 for octet in range(256))
@@ -52,6 +53,7 @@ class Draft:
         return PresignedURL(self.method, self.url + signature, self.expires_at, self.signed_headers)
 
 
+@runtime_checkable
 class Drafter(Protocol):
     """A signer whose URLs end with a signature in hex; those of the three vendors are."""
 
@@ -84,7 +86,7 @@ class LinkTemplate:
 
 
 def link_template(
-    signer: Drafter,
+    signer: Drafter | Signer,
     request_of: Callable[[str], Request],
     credentials: Credentials,
     *,
@@ -93,10 +95,18 @@ def link_template(
 ) -> LinkTemplate:
     """Return the template of the URLs that a signer would presign for requests that differ in their key alone.
 
+    With a signer that drafts nothing it saves nothing.
+
     :param request_of: returns the request for a key; it writes the key once, with
         :func:`~aksk_provider.signing.encoding.encode_path`, into the path of the URL
     """
     stand_in = _stand_in(credentials, now)
+    if not isinstance(signer, Drafter):
+        presign = partial(signer.presign, credentials=credentials, now=now, expires_in=expires_in)
+        sample = presign(request_of(stand_in))
+        return LinkTemplate(
+            sample.method, sample.expires_at, sample.signed_headers, lambda key: presign(request_of(key)).url
+        )
     draft = signer.draft(request_of(stand_in), credentials, now=now, expires_in=expires_in)
     link = _link_of(draft, stand_in)
     return LinkTemplate(draft.method, draft.expires_at, draft.signed_headers, link)
@@ -130,7 +140,7 @@ def _link_of(draft: Draft, stand_in: str) -> LinkOf:
         digest_of = inner
 
     def link(key: str) -> str:
-        if "." in key:
+        if "/." in key or key[:1] == ".":
             refuse_dots(key)
         path = encode(key)
         state = signed.copy()

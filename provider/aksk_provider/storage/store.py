@@ -21,8 +21,9 @@ from aksk_provider.signing import PresignedURL, Request
 from aksk_provider.storage import operations, responses
 from aksk_provider.storage.bodies import Body, BytesBody
 from aksk_provider.storage.checksums import CHECKSUMS, verify
-from aksk_provider.storage.config import StoreConfig, locate, locate_bucket, locate_prefix
+from aksk_provider.storage.config import StoreConfig, check_key, locate, locate_bucket, locate_prefix
 from aksk_provider.storage.operations import Operation
+from aksk_provider.storage.presigning.templates import Templates
 from aksk_provider.storage.responses import ObjectInfo, Page
 from aksk_provider.storage.transport import Transport
 
@@ -46,6 +47,7 @@ class ObjectStore:
     def __init__(self, config: StoreConfig, *, clock: Callable[[], datetime] = _now) -> None:
         self.config = config
         self.transport = Transport(config, clock)
+        self.templates = Templates(config, self.transport)
 
     def __enter__(self) -> ObjectStore:
         return self
@@ -291,16 +293,18 @@ class ObjectStore:
         :param headers: headers to sign, which the user of the URL must then send
         :param params: query parameters to sign, e.g. ``{"response-content-disposition": "attachment"}``
         """
-        endpoint = self.config.public_endpoint or self.config.endpoint
-        operation = self._operation(method, key, bucket, headers, params, version_id)
-        now = self.transport.now()
-        signer = self.transport.signer(operation, endpoint, list(operation.headers))
-        return signer.presign(
-            self.transport.request(operation, endpoint),
-            self.config.credentials(),
-            now=now,
-            expires_in=_lifetime(now, expires_in, expires_at),
-        )
+        if "://" in key:
+            bucket, key = locate_prefix(self.config, key, bucket)
+        check_key(self.config.vendor, key)
+        return self.templates.get(
+            bucket,
+            method,
+            expires_in=expires_in,
+            expires_at=expires_at,
+            headers=headers,
+            params=params,
+            version_id=version_id,
+        ).presigned(key)
 
     def sign(
         self,
@@ -316,7 +320,12 @@ class ObjectStore:
 
         :param key: key or URI; ``None`` for a request to the bucket, such as a listing
         """
-        operation, endpoint = self._operation(method, key, bucket, headers, params, None), self.config.endpoint
+        if key is None:
+            bucket = locate_bucket(self.config, bucket)
+        else:
+            bucket, key = locate(self.config, key, bucket)
+        operation = operations.own_operation(self.config.vendor, method, bucket, key, headers, params, None)
+        endpoint = self.config.endpoint
         return self.transport.signer(operation, endpoint).sign(
             self.transport.request(operation, endpoint),
             self.config.credentials(),
@@ -338,31 +347,3 @@ class ObjectStore:
         return responses.delete_failures(
             vendor, self.transport.read(operations.delete_objects(vendor, bucket, keys))[1]
         )
-
-    def _operation(
-        self,
-        method: str,
-        key: str | None,
-        bucket: str | None,
-        headers: Mapping[str, str] | None,
-        params: Mapping[str, str] | None,
-        version_id: str | None,
-    ) -> Operation:
-        if key is None:
-            bucket = locate_bucket(self.config, bucket)
-        else:
-            bucket, key = locate(self.config, key, bucket)
-        names = self.config.vendor.parameters
-        pairs = [(names.get(name, name), value) for name, value in (params or {}).items()]
-        pairs += [("versionId", version_id)] if version_id else []
-        return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
-
-
-def _lifetime(now: datetime, expires_in: timedelta | None, expires_at: datetime | None) -> timedelta | None:
-    if expires_at is None:
-        return expires_in
-    if expires_at.tzinfo is None:
-        raise InvalidRequestError("expires_at must be an aware datetime")
-    if expires_at <= now:
-        raise InvalidRequestError(f"expires_at {expires_at.isoformat()} has passed")
-    return expires_at - now.replace(microsecond=0)
