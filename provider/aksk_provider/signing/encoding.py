@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
@@ -15,30 +15,27 @@ from aksk_provider.signing.model import Credentials, Request
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNRESERVED = f"{string.ascii_letters}{string.digits}-._~".encode()
-_UNRESERVED_AND_SLASH = _UNRESERVED + b"/"
+SAFE_IN_PATH = _UNRESERVED + b"/"
 _ESCAPE = [chr(octet) if octet in _UNRESERVED else f"%{octet:02X}" for octet in range(256)].__getitem__
-_ESCAPE_BUT_SLASH = [
-    chr(octet) if octet in _UNRESERVED_AND_SLASH else _ESCAPE(octet) for octet in range(256)
-].__getitem__
+_ESCAPE_IN_PATH = [chr(octet) if octet in SAFE_IN_PATH else _ESCAPE(octet) for octet in range(256)].__getitem__
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def encode(text: str | bytes) -> str:
     """Percent-encode everything but RFC 3986 unreserved characters, in UTF-8 with upper-case hex."""
-    return _escaped(text, _UNRESERVED, _ESCAPE)
+    octets = text.encode() if isinstance(text, str) else text
+    return "".join(map(_ESCAPE, octets)) if octets.translate(None, _UNRESERVED) else octets.decode("ascii")
 
 
 def encode_path(text: str | bytes) -> str:
     """Percent-encode like :func:`encode` but keep ``/``."""
-    return _escaped(text, _UNRESERVED_AND_SLASH, _ESCAPE_BUT_SLASH)
-
-
-def _escaped(text: str | bytes, safe: bytes, escape: Callable[[int], str]) -> str:
-    """Do what ``urllib.parse.quote`` does in half the time, which is a third of the time that a presigned URL takes."""
     octets = text.encode() if isinstance(text, str) else text
-    if not octets.translate(None, safe):
-        return octets.decode("ascii")
-    return "".join(map(escape, octets))
+    return escaped_path(octets) if octets.translate(None, SAFE_IN_PATH) else octets.decode("ascii")
+
+
+def escaped_path(octets: bytes) -> str:
+    """Percent-encode all but the octets of ``SAFE_IN_PATH``; of a path that has no others, this is the slow way."""
+    return "".join(map(_ESCAPE_IN_PATH, octets))
 
 
 def recode(encoded: str) -> str:

@@ -123,37 +123,61 @@ def _stand_in(credentials: Credentials, now: datetime) -> str:
 
 def _link_of(draft: Draft, stand_in: str) -> LinkOf:
     """Return the function that does for a key what :meth:`Draft.presigned` does for the stand-in."""
-    encode, refuse_dots = encoding.encode_path, encoding.refuse_dot_segments
-    encoded = encode(stand_in)
+    encoded = encoding.encode_path(stand_in)
     before, after = _around(draft.url, encoded)
-    inner, outer = _hmac_states(draft.key, draft.algorithm)
     is_encoded = encoded in draft.canonical
     head, tail = (part.encode() for part in _around(draft.canonical, encoded if is_encoded else stand_in))
+    inner, outer = _hmac_states(draft.key, draft.algorithm)
     if draft.to_sign == draft.canonical:
         inner.update(head)
-        signed, digest_of, end = inner, None, b""
+        signature_of = _of_text(inner, outer, tail)
     else:
-        whole = hashlib.new(draft.algorithm, draft.canonical.encode()).hexdigest()
-        start, end = (part.encode() for part in _around(draft.to_sign, whole))
+        digest = hashlib.new(draft.algorithm, draft.canonical.encode()).hexdigest()
+        start, end = (part.encode() for part in _around(draft.to_sign, digest))
         inner.update(start)
-        signed = hashlib.new(draft.algorithm, head)
-        digest_of = inner
+        signature_of = _of_digest(hashlib.new(draft.algorithm, head), tail, inner, outer, end)
+    safe, escaped, refuse_dots = encoding.SAFE_IN_PATH, encoding.escaped_path, encoding.refuse_dot_segments
 
     def link(key: str) -> str:
         if "/." in key or key[:1] == ".":
             refuse_dots(key)
-        path = encode(key)
-        state = signed.copy()
-        state.update((path if is_encoded else key).encode() + tail)
-        if digest_of is not None:
-            digest = state.hexdigest()
-            state = digest_of.copy()
-            state.update(digest.encode() + end)
-        last = outer.copy()
-        last.update(state.digest())
-        return f"{before}{path}{after}{last.hexdigest()}"
+        octets = key.encode()
+        if not octets.translate(None, safe):
+            return f"{before}{key}{after}{signature_of(octets)}"
+        path = escaped(octets)
+        return f"{before}{path}{after}{signature_of(path.encode() if is_encoded else octets)}"
 
     return link
+
+
+def _of_text(inner: hashlib._Hash, outer: hashlib._Hash, tail: bytes) -> Callable[[bytes], str]:
+    """Return the function from a key to the HMAC of the text it is in."""
+
+    def signature(key: bytes) -> str:
+        text = inner.copy()
+        text.update(key + tail)
+        last = outer.copy()
+        last.update(text.digest())
+        return last.hexdigest()
+
+    return signature
+
+
+def _of_digest(
+    canonical: hashlib._Hash, tail: bytes, inner: hashlib._Hash, outer: hashlib._Hash, end: bytes
+) -> Callable[[bytes], str]:
+    """Return the function from a key to the HMAC of a text around the digest of the text it is in."""
+
+    def signature(key: bytes) -> str:
+        hashed = canonical.copy()
+        hashed.update(key + tail)
+        text = inner.copy()
+        text.update(hashed.hexdigest().encode() + end)
+        last = outer.copy()
+        last.update(text.digest())
+        return last.hexdigest()
+
+    return signature
 
 
 def _around(text: str, part: str) -> tuple[str, str]:

@@ -54,7 +54,7 @@ class Templates:
 
         :param endpoint: host of the links, by default the public endpoint, or the endpoint where there is none
         """
-        given = headers and tuple(headers.items()), params and tuple(params.items())
+        given = (tuple(headers.items()) if headers else None, tuple(params.items()) if params else None)
         asked = (bucket, method, expires_in, expires_at, version_id, endpoint, given)
         now, credentials, known = self._transport.now(), self._config.credentials(), self._known.get(asked)
         if (
