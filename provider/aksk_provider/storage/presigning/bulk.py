@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TextIO
 from aksk_provider.errors import InvalidRequestError
 from aksk_provider.signing.links import LinkOf
 from aksk_provider.storage import operations, transfer
-from aksk_provider.storage.config import locate, locate_bucket
+from aksk_provider.storage.config import check_key, locate, locate_bucket
 from aksk_provider.storage.presigning.keys import is_uri, keys_of
 from aksk_provider.storage.store import ObjectStore
 from aksk_provider.storage.transfer.files import checked_target, put_in_place, temporary_sibling
@@ -81,7 +81,8 @@ def presign_many(
     all end together, and asking for more after that time raises.
 
     :param keys: keys or URIs; may be endless
-    :param method: the one HTTP method the links are good for, as for :meth:`ObjectStore.presign`, like the rest
+    :param method: the one HTTP method the links are good for, as the rest for
+        :meth:`~aksk_provider.storage.store.ObjectStore.presign`
     :raises InvalidRequestError: at a key that cannot be, naming it
     """
     if isinstance(keys, str):
@@ -104,7 +105,12 @@ def presign_many(
                 until = monotonic() + _RENEWED
                 kept = common_to(locate_bucket(config, bucket))
             start, verb, link, end, required = kept
-            yield new(Link, (start + key, verb, link(key), end, required))
+            try:
+                url = link(key)
+            except ValueError:
+                check_key(config.vendor, key)
+                raise
+            yield new(Link, (start + key, verb, url, end, required))
         else:
             place, name = locate(config, key, bucket)
             start, verb, link, end, required = common_to(place)
