@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from aksk_provider.signing import encoding
 from aksk_provider.signing.model import Credentials, PresignedURL, Request, Signer
@@ -53,7 +53,6 @@ class Draft:
         return PresignedURL(self.method, self.url + signature, self.expires_at, self.signed_headers)
 
 
-@runtime_checkable
 class Drafter(Protocol):
     """A signer whose URLs end with a signature in hex; those of the three vendors are."""
 
@@ -101,7 +100,7 @@ def link_template(
         :func:`~aksk_provider.signing.encoding.encode_path`, into the path of the URL
     """
     stand_in = _stand_in(credentials, now)
-    if not isinstance(signer, Drafter):
+    if not hasattr(signer, "draft"):
         presign = partial(signer.presign, credentials=credentials, now=now, expires_in=expires_in)
         sample = presign(request_of(stand_in))
         return LinkTemplate(
