@@ -94,6 +94,16 @@ def test_folders_come_back_as_they_went(cloud: Cloud) -> None:
     assert result.xcom("clean") == {"count": 0, "uris": []}
 
 
+def test_presign_manifest_hands_out_a_link_to_each_object(cloud: Cloud, incoming: str) -> None:
+    result = run("presign_manifest", prefix=incoming, target=cloud.uri("links of today.jsonl"))
+    manifest = result.xcom("links")
+    assert (manifest["manifest"], manifest["count"]) == (cloud.uri("links of today.jsonl"), 2)
+    assert manifest["expires_at"] == result.xcom("link_to_links")["expires_at"]
+    assert result.xcom("count_bytes") == 10
+    with cloud.store() as store:
+        store.delete(manifest["manifest"])
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_page_is_short_says_what_it_does_and_is_tested_here(path: Path) -> None:
     source = path.read_text()

@@ -14,6 +14,7 @@ from airflow.sdk import DAG, BaseOperator, Param
 from aksk_provider.operators import (
     AbortIncompleteUploadsOperator,
     DownloadObjectOperator,
+    PresignManifestOperator,
     PresignURLOperator,
     UploadObjectOperator,
 )
@@ -26,6 +27,7 @@ CLASSES = (
     AbortIncompleteUploadsOperator,
     DownloadObjectOperator,
     ObjectKeySensor,
+    PresignManifestOperator,
     PresignURLOperator,
     UploadObjectOperator,
 )

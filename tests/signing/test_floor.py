@@ -16,10 +16,12 @@ PURE = {
     "collections.abc",
     "dataclasses",
     "datetime",
+    "functools",
     "hashlib",
     "hmac",
     "ipaddress",
     "re",
+    "string",
     "typing",
     "urllib.parse",
 }

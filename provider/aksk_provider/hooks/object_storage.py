@@ -15,6 +15,7 @@ from airflow.sdk import BaseHook
 if TYPE_CHECKING:
     from aksk_provider.signing import PresignedURL, Request
     from aksk_provider.storage import DownloadResult, ObjectInfo, ObjectStore
+    from aksk_provider.storage.presigning.bulk import Link, Manifest
     from aksk_provider.storage.transfer import FileResult, ManyOptions, Source, TransferOptions
 
 
@@ -309,6 +310,34 @@ class ObjectStorageHook(BaseHook):
         if link.warnings:
             self._warn(link.warnings)
         return link
+
+    def presign_many(self, keys: Iterable[str], bucket: str | None = None, **options: Any) -> Iterator[Link]:
+        """Yield the link of each key, in order, signed when it is asked for.
+
+        :param options: ``method``, ``expires_in``, ``expires_at``, ``headers``, ``params`` of :meth:`presign`
+        """
+        from aksk_provider.storage.presigning.bulk import presign_many
+
+        return presign_many(self.store, keys, bucket, **options)
+
+    def write_manifest(
+        self,
+        target: str | os.PathLike[str],
+        keys: Iterable[str] | None = None,
+        bucket: str | None = None,
+        **options: Any,
+    ) -> Manifest:
+        """Write a link for each key to a CSV or JSON lines file, or object, which appears when it is whole.
+
+        :param target: path of the file, or URI of the object; its ending says the format
+        :param keys: keys or URIs; instead of these, options ``prefix`` or ``key_file`` say where they are
+        :param options: of :meth:`presign_many`, and of :func:`~aksk_provider.storage.presigning.bulk.write_manifest`
+        """
+        from aksk_provider.storage.presigning.bulk import write_manifest
+
+        manifest = write_manifest(self.store, target, keys, bucket, **options)
+        self.log.info("wrote %d links to %s", manifest.count, manifest.place)
+        return manifest
 
     def sign(
         self,

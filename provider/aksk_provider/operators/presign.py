@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import pendulum
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.log import mask_secret
 
-from aksk_provider.errors import InvalidRequestError
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from aksk_provider.operators.arguments import instant as _instant
+from aksk_provider.operators.arguments import lifetime as _lifetime
+from aksk_provider.operators.arguments import own_params
 
 _SPECIAL = (
     "filename",
@@ -129,10 +130,7 @@ class PresignURLOperator(BaseOperator):
         return [self.key] if isinstance(self.key, str) else self.key
 
     def _own_params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the params given to this task: Airflow's constructor hands over those of the DAG as well."""
-        of_dag = self.dag.params if self.has_dag() else {}  # type: ignore[no-untyped-call]
-        given = params or {}
-        return {name: given[name] for name in given if name not in of_dag}
+        return own_params(self, params)
 
     def _presign(self, hook: ObjectStorageHook, key: str, warnings: dict[str, None]) -> dict[str, Any]:
         presigned = hook.presign(
@@ -157,24 +155,3 @@ class PresignURLOperator(BaseOperator):
             "expires_at": presigned.expires_at.isoformat(),
             "signed_headers": dict(presigned.signed_headers),
         }
-
-
-def _lifetime(value: timedelta | float | str | None) -> timedelta | None:
-    if value is None or isinstance(value, timedelta):
-        return value
-    try:
-        return timedelta(seconds=float(value))
-    except ValueError as error:
-        raise InvalidRequestError(f"expires_in must be a timedelta or a number of seconds, not {value!r}") from error
-
-
-def _instant(value: datetime | str | None) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return value
-    try:
-        instant = pendulum.parse(value)
-    except ValueError as error:
-        raise InvalidRequestError(f"expires_at must be an ISO 8601 time, not {value!r}") from error
-    if not isinstance(instant, pendulum.DateTime):
-        raise InvalidRequestError(f"expires_at must be a point in time, not {value!r}")
-    return instant

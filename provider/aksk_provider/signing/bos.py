@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from aksk_provider.signing import encoding
+from aksk_provider.signing.links import Draft
 from aksk_provider.signing.model import Credentials, PresignedURL, Request
 
 DEFAULT_LIFETIME = timedelta(minutes=30)
@@ -43,9 +44,14 @@ def auth_prefix(access_key: str, now: datetime, expires_in: timedelta) -> str:
     return f"bce-auth-v1/{access_key}/{encoding.utc(now):%Y-%m-%dT%H:%M:%SZ}/{encoding.whole_seconds(expires_in)}"
 
 
+def signing_key(secret_key: str, prefix: str) -> bytes:
+    """Return ``HMAC(secret key, prefix)`` as hex text (SHA-256)."""
+    return encoding.hmac_hex(secret_key, prefix, "sha256").encode()
+
+
 def signature(secret_key: str, prefix: str, canonical: str) -> str:
     """Return ``HMAC(HMAC(secret key, prefix), CanonicalRequest)``; the inner hex text is the outer key (SHA-256)."""
-    return encoding.hmac_hex(encoding.hmac_hex(secret_key, prefix, "sha256"), canonical, "sha256")
+    return encoding.hmac_hex(signing_key(secret_key, prefix), canonical, "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,10 @@ class BosSigner:
         if credentials.token:
             headers[TOKEN] = credentials.token
         unsigned = replace(request, headers=headers)
-        headers["Authorization"] = self._authorization(unsigned, credentials, now, expires_in)
+        names = self._names(headers)
+        prefix = auth_prefix(credentials.access_key, now, DEFAULT_LIFETIME if expires_in is None else expires_in)
+        signed = signature(credentials.secret_key, prefix, canonical_request(unsigned, names))
+        headers["Authorization"] = f"{prefix}/{';'.join(names)}/{signed}"
         return replace(request, headers=headers)
 
     def presign(
@@ -85,26 +94,34 @@ class BosSigner:
         expires_in: timedelta | None = None,
     ) -> PresignedURL:
         """Return the URL with ``authorization`` and, for temporary keys, the token (signed) in its query."""
+        return self.draft(request, credentials, now=now, expires_in=expires_in).presigned()
+
+    def draft(
+        self,
+        request: Request,
+        credentials: Credentials,
+        *,
+        now: datetime,
+        expires_in: timedelta | None = None,
+    ) -> Draft:
+        """Return the presigned URL but for its signature."""
         headers = encoding.signable_headers(request, without=(AUTHORIZATION, TOKEN))
         url = encoding.without_query(request.url, (AUTHORIZATION, TOKEN))
         if credentials.token:
             url = encoding.with_query(url, [(TOKEN, credentials.token)])
-        unsigned = replace(request, url=url, headers=headers)
-        authorization = self._authorization(unsigned, credentials, now, expires_in)
-        return PresignedURL(
+        lifetime = DEFAULT_LIFETIME if expires_in is None else expires_in
+        prefix, names = auth_prefix(credentials.access_key, now, lifetime), self._names(headers)
+        canonical = canonical_request(replace(request, url=url, headers=headers), names)
+        return Draft(
             method=request.method.upper(),
-            url=encoding.with_query(url, [(AUTHORIZATION, authorization)]),
-            expires_at=encoding.expiry(now, DEFAULT_LIFETIME if expires_in is None else expires_in, credentials),
-            signed_headers=encoding.required_headers(headers, self._names(headers)),
+            url=encoding.with_query(url, [(AUTHORIZATION, f"{prefix}/{';'.join(names)}/")]),
+            canonical=canonical,
+            to_sign=canonical,
+            key=signing_key(credentials.secret_key, prefix),
+            algorithm="sha256",
+            expires_at=encoding.expiry(now, lifetime, credentials),
+            signed_headers=encoding.required_headers(headers, names),
         )
-
-    def _authorization(
-        self, request: Request, credentials: Credentials, now: datetime, expires_in: timedelta | None
-    ) -> str:
-        names = self._names(request.headers)
-        prefix = auth_prefix(credentials.access_key, now, DEFAULT_LIFETIME if expires_in is None else expires_in)
-        signed = signature(credentials.secret_key, prefix, canonical_request(request, names))
-        return f"{prefix}/{';'.join(names)}/{signed}"
 
     def _names(self, headers: Mapping[str, str]) -> list[str]:
         chosen = None if self.signed_headers is None else {"host", TOKEN, *map(str.lower, self.signed_headers)}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from urllib.parse import unquote_to_bytes
 
 from aksk_provider.signing import encoding
+from aksk_provider.signing.links import Draft
 from aksk_provider.signing.model import Credentials, PresignedURL, Request
 
 DEFAULT_LIFETIME = timedelta(minutes=5)
@@ -69,9 +70,20 @@ def string_to_sign(canonical: str, key_time: str) -> str:
     return f"sha1\n{key_time}\n{hashlib.sha1(canonical.encode()).hexdigest()}\n"
 
 
+def key_time_of(now: datetime, expires_in: timedelta) -> str:
+    """Return KeyTime, ``{start};{end}`` in Unix seconds; the start is back-dated by a minute."""
+    start = int(encoding.utc(now).timestamp())
+    return f"{start - int(BACK_DATED.total_seconds())};{start + encoding.whole_seconds(expires_in)}"
+
+
+def signing_key(secret_key: str, key_time: str) -> bytes:
+    """Return ``HMAC(secret key, KeyTime)`` as hex text (SHA-1); the vendor calls it SignKey."""
+    return encoding.hmac_hex(secret_key, key_time, "sha1").encode()
+
+
 def signature(secret_key: str, key_time: str, to_sign: str) -> str:
     """Return ``HMAC(HMAC(secret key, KeyTime), StringToSign)``; the inner hex text is the outer key (SHA-1)."""
-    return encoding.hmac_hex(encoding.hmac_hex(secret_key, key_time, "sha1"), to_sign, "sha1")
+    return encoding.hmac_hex(signing_key(secret_key, key_time), to_sign, "sha1")
 
 
 def header_pairs(request: Request, chosen: Callable[[str], bool]) -> Pairs:
@@ -120,7 +132,11 @@ class CosSigner:
         headers = encoding.signable_headers(request, without=("authorization", TOKEN))
         if credentials.token:
             headers[TOKEN] = credentials.token
-        fields = self._fields(replace(request, headers=headers), credentials, now, expires_in)
+        unsigned = replace(request, headers=headers)
+        key_time = key_time_of(now, DEFAULT_LIFETIME if expires_in is None else expires_in)
+        pairs = self._signed(unsigned)
+        to_sign = string_to_sign(canonical_request(unsigned, *pairs), key_time)
+        fields = _fields(credentials, key_time, *pairs, signature(credentials.secret_key, key_time, to_sign))
         authorization = "&".join(f"{name}={value}" for name, value in fields)
         return replace(request, headers=headers | {"Authorization": authorization})
 
@@ -133,39 +149,40 @@ class CosSigner:
         expires_in: timedelta | None = None,
     ) -> PresignedURL:
         """Return the URL with the signature and, for temporary keys, the token (signed) in its query."""
+        return self.draft(request, credentials, now=now, expires_in=expires_in).presigned()
+
+    def draft(
+        self,
+        request: Request,
+        credentials: Credentials,
+        *,
+        now: datetime,
+        expires_in: timedelta | None = None,
+    ) -> Draft:
+        """Return the presigned URL but for its signature."""
         headers = encoding.signable_headers(request, without=("authorization", TOKEN))
         url = encoding.without_query(request.url, (*_FIELDS, TOKEN))
         if credentials.token:
             url = encoding.with_query(url, [(TOKEN, credentials.token)])
-        unsigned = replace(request, url=url, headers=headers)
-        fields = self._fields(unsigned, credentials, now, expires_in)
+        lifetime = DEFAULT_LIFETIME if expires_in is None else expires_in
+        unsigned, key_time = replace(request, url=url, headers=headers), key_time_of(now, lifetime)
+        signed_headers, signed_params = self._signed(unsigned)
+        canonical = canonical_request(unsigned, signed_headers, signed_params)
+        fields = _fields(credentials, key_time, signed_headers, signed_params, "")
         names = [name for name in encoding.lower_names(headers) if self._signs_header(name)]
-        return PresignedURL(
+        return Draft(
             method=request.method.upper(),
             url=encoding.with_query(url, fields),
-            expires_at=encoding.expiry(now, DEFAULT_LIFETIME if expires_in is None else expires_in, credentials),
+            canonical=canonical,
+            to_sign=string_to_sign(canonical, key_time),
+            key=signing_key(credentials.secret_key, key_time),
+            algorithm="sha1",
+            expires_at=encoding.expiry(now, lifetime, credentials),
             signed_headers=encoding.required_headers(headers, names),
         )
 
-    def _fields(
-        self, request: Request, credentials: Credentials, now: datetime, expires_in: timedelta | None
-    ) -> list[tuple[str, str]]:
-        start = int(encoding.utc(now).timestamp())
-        lifetime = encoding.whole_seconds(DEFAULT_LIFETIME if expires_in is None else expires_in)
-        key_time = f"{start - int(BACK_DATED.total_seconds())};{start + lifetime}"
-        headers = header_pairs(request, self._signs_header)
-        params = param_pairs(request, self._signs_param)
-        to_sign = string_to_sign(canonical_request(request, headers, params), key_time)
-        values = (
-            "sha1",
-            credentials.access_key,
-            key_time,
-            key_time,
-            ";".join(name for name, _ in headers),
-            ";".join(name for name, _ in params),
-            signature(credentials.secret_key, key_time, to_sign),
-        )
-        return list(zip(_FIELDS, values, strict=True))
+    def _signed(self, request: Request) -> tuple[Pairs, Pairs]:
+        return header_pairs(request, self._signs_header), param_pairs(request, self._signs_param)
 
     def _signs_header(self, name: str) -> bool:
         if self.signed_headers is None:
@@ -176,6 +193,14 @@ class CosSigner:
         if self.signed_params is None:
             return True
         return name == TOKEN or name in {encoding.encode(chosen).lower() for chosen in self.signed_params}
+
+
+def _fields(
+    credentials: Credentials, key_time: str, headers: Pairs, params: Pairs, signed: str
+) -> list[tuple[str, str]]:
+    """Return the fields of a signature, in order; the signature itself is the last."""
+    names = (";".join(name for name, _ in pairs) for pairs in (headers, params))
+    return list(zip(_FIELDS, ("sha1", credentials.access_key, key_time, key_time, *names, signed), strict=True))
 
 
 def _name_and_plain_value(pair: tuple[str, str]) -> tuple[str, bytes]:

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 
 from aksk_provider.errors import InvalidRequestError
 from aksk_provider.signing import encoding
+from aksk_provider.signing.links import Draft
 from aksk_provider.signing.model import Credentials, PresignedURL, Request
 
 ALGORITHM = "OSS4-HMAC-SHA256"
@@ -65,12 +66,17 @@ def string_to_sign(canonical: str, timestamp: str, scope: str) -> str:
     return "\n".join([ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
 
 
-def signature(secret_key: str, scope: str, to_sign: str) -> str:
-    """Return the HMAC-SHA256 of the string to sign under ``aliyun_v4{secret key}`` keyed down the scope."""
+def signing_key(secret_key: str, scope: str) -> bytes:
+    """Return the key of a day: ``aliyun_v4{secret key}`` keyed down the parts of the scope with HMAC-SHA256."""
     key = f"aliyun_v4{secret_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.digest(key, to_sign.encode(), "sha256").hex()
+    return key
+
+
+def signature(secret_key: str, scope: str, to_sign: str) -> str:
+    """Return the HMAC-SHA256 of the string to sign under the signing key."""
+    return encoding.hmac_hex(signing_key(secret_key, scope), to_sign, "sha256")
 
 
 def resource(url: str, bucket: str | None, *, path_style: bool | None = None) -> str:
@@ -136,7 +142,8 @@ class OssSigner:
         if credentials.token:
             headers[TOKEN] = credentials.token
         extra = self._extra(headers)
-        signed = self._signature(replace(request, headers=headers), credentials, timestamp, scope, extra)
+        canonical = canonical_request(replace(request, headers=headers), self.resource(request.url), extra)
+        signed = signature(credentials.secret_key, scope, string_to_sign(canonical, timestamp, scope))
         fields = [f"Credential={credentials.access_key}/{scope}", f"Signature={signed}"]
         if extra:
             fields.insert(1, f"AdditionalHeaders={';'.join(extra)}")
@@ -154,6 +161,17 @@ class OssSigner:
 
         :raises InvalidRequestError: for a lifetime over 7 days, or over 12 hours with a token
         """
+        return self.draft(request, credentials, now=now, expires_in=expires_in).presigned()
+
+    def draft(
+        self,
+        request: Request,
+        credentials: Credentials,
+        *,
+        now: datetime,
+        expires_in: timedelta | None = None,
+    ) -> Draft:
+        """Return the presigned URL but for its signature."""
         lifetime = DEFAULT_LIFETIME if expires_in is None else expires_in
         limit = MAX_LIFETIME_WITH_TOKEN if credentials.token else MAX_LIFETIME
         if lifetime > limit:
@@ -174,11 +192,15 @@ class OssSigner:
         if extra:
             pairs.append(("x-oss-additional-headers", ";".join(extra)))
         url = encoding.with_query(encoding.without_query(request.url, _QUERY_NAMES), pairs)
-        signed = self._signature(replace(request, url=url, headers=headers), credentials, timestamp, scope, extra)
+        canonical = canonical_request(replace(request, url=url, headers=headers), self.resource(url), extra)
         names = [name for name in encoding.lower_names(headers) if signed_by_default(name) or name in extra]
-        return PresignedURL(
+        return Draft(
             method=request.method.upper(),
-            url=encoding.with_query(url, [("x-oss-signature", signed)]),
+            url=encoding.with_query(url, [("x-oss-signature", "")]),
+            canonical=canonical,
+            to_sign=string_to_sign(canonical, timestamp, scope),
+            key=signing_key(credentials.secret_key, scope),
+            algorithm="sha256",
             expires_at=encoding.expiry(now, lifetime, credentials),
             signed_headers=encoding.required_headers(headers, names),
         )
@@ -195,12 +217,6 @@ class OssSigner:
         present = encoding.lower_names(headers)
         names = {name.lower() for name in self.additional_headers}
         return sorted(name for name in names if present.get(name) and not signed_by_default(name))
-
-    def _signature(
-        self, request: Request, credentials: Credentials, timestamp: str, scope: str, extra: list[str]
-    ) -> str:
-        canonical = canonical_request(request, self.resource(request.url), extra)
-        return signature(credentials.secret_key, scope, string_to_sign(canonical, timestamp, scope))
 
 
 def _is_ip(host: str) -> bool:

@@ -240,10 +240,15 @@ def locate_bucket(config: StoreConfig, bucket: str | None) -> str:
 
 def check_key(vendor: Vendor, key: str) -> None:
     """Refuse a key that the vendor or an HTTP library would refuse or rewrite."""
-    size = len(key.encode())
+    try:
+        size = len(key) if key.isascii() else len(key.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            f"key {key!r} holds half a character (a lone surrogate), which has no UTF-8"
+        ) from error
     if not 1 <= size <= vendor.key_bytes:
         raise InvalidRequestError(f"{vendor.title} keys have 1 to {vendor.key_bytes} bytes in UTF-8, not {size}")
     if key.startswith(vendor.forbidden_key_start):
         raise InvalidRequestError(f"key {key!r}: {vendor.title} keys must not start with {key[0]!r}")
-    if any(segment in (".", "..") for segment in key.split("/")):
+    if ("/." in key or key[0] == ".") and any(segment in (".", "..") for segment in key.split("/")):
         raise InvalidRequestError(f"key {key!r} has a '.' or '..' segment, which HTTP libraries rewrite: rename it")

@@ -154,6 +154,21 @@ def copy_object(
     return Operation("PUT", *target, headers=own)
 
 
+def own_operation(
+    vendor: Vendor,
+    method: str,
+    bucket: str,
+    key: str | None,
+    headers: Mapping[str, str] | None,
+    params: Mapping[str, str] | None,
+    version_id: str | None,
+) -> Operation:
+    """Return an operation of the caller's own, to be signed and handed out."""
+    names = vendor.parameters
+    pairs = [(names.get(name, name), value) for name, value in (params or {}).items()]
+    return Operation(method.upper(), bucket, key, [*pairs, *_version(version_id)], dict(headers or {}))
+
+
 def encode_metadata(vendor: Vendor, metadata: Mapping[str, str]) -> dict[str, str]:
     """Return metadata as headers; what is not printable ASCII, and ``%``, is percent-encoded in UTF-8."""
     encoded = {}

@@ -20,11 +20,11 @@ from aksk_provider.signing import PresignedURL, Request
 from aksk_provider.storage import operations, responses
 from aksk_provider.storage.bodies import Body, BytesBody
 from aksk_provider.storage.checksums import CHECKSUMS, verify
-from aksk_provider.storage.config import StoreConfig, link_endpoint, locate, locate_bucket, locate_prefix
+from aksk_provider.storage.config import StoreConfig, check_key, locate, locate_bucket, locate_prefix
 from aksk_provider.storage.connections import Response
 from aksk_provider.storage.operations import Operation
-from aksk_provider.storage.presigning.lint import lint
-from aksk_provider.storage.presigning.options import Special, settle
+from aksk_provider.storage.presigning.options import Special
+from aksk_provider.storage.presigning.templates import Templates
 from aksk_provider.storage.responses import ObjectInfo, Page
 from aksk_provider.storage.transport import Transport
 
@@ -51,6 +51,7 @@ class ObjectStore:
     def __init__(self, config: StoreConfig, *, clock: Callable[[], datetime] = _now) -> None:
         self.config = config
         self.transport = Transport(config, clock)
+        self.templates = Templates(config, self.transport)
 
     def __enter__(self) -> ObjectStore:
         return self
@@ -305,29 +306,22 @@ class ObjectStore:
             ``content_length`` (bytes), ``content_md5`` (base64 or hex): what alone may be uploaded
         :raises InvalidRequestError: for what contradicts itself or is over a limit
         """
-        config, now, credentials = self.config, self.transport.now(), self.config.credentials()
-        asked = settle(
-            config.vendor,
-            credentials,
-            now=now,
-            method=method,
+        if "://" in key:
+            bucket, key = locate_prefix(self.config, key, bucket)
+        check_key(self.config.vendor, key)
+        common = self.templates.get(
+            bucket,
+            method,
             expires_in=expires_in,
             expires_at=expires_at,
-            clamp=clamp,
             headers=headers,
             params=params,
-            special=special,
+            version_id=version_id,
+            endpoint=endpoint,
+            clamp=clamp,
+            **special,
         )
-        operation = self._operation(method, key, bucket, asked.headers, asked.params, version_id)
-        door = config.public_endpoint or config.endpoint
-        if endpoint is not None:
-            door = link_endpoint(config.vendor, endpoint, operation.bucket or "", config.region)
-        link = self.transport.signer(operation, door, list(operation.headers)).presign(
-            self.transport.request(operation, door), credentials, now=now, expires_in=asked.expires_in
-        )
-        given = (*asked.headers, *asked.params)
-        doubts = lint(config.vendor, door, credentials, method=link.method, key=operation.key or "", given=given)
-        return replace(link, warnings=asked.warnings + doubts) if asked.warnings or doubts else link
+        return common.presigned(key)
 
     def sign(
         self,
@@ -343,7 +337,12 @@ class ObjectStore:
 
         :param key: key or URI; ``None`` for a request to the bucket, such as a listing
         """
-        operation, endpoint = self._operation(method, key, bucket, headers, params, None), self.config.endpoint
+        if key is None:
+            bucket = locate_bucket(self.config, bucket)
+        else:
+            bucket, key = locate(self.config, key, bucket)
+        operation = operations.own_operation(self.config.vendor, method, bucket, key, headers, params, None)
+        endpoint = self.config.endpoint
         return self.transport.signer(operation, endpoint).sign(
             self.transport.request(operation, endpoint),
             self.config.credentials(),
@@ -365,21 +364,3 @@ class ObjectStore:
         return responses.delete_failures(
             vendor, self.transport.read(operations.delete_objects(vendor, bucket, keys))[1]
         )
-
-    def _operation(
-        self,
-        method: str,
-        key: str | None,
-        bucket: str | None,
-        headers: Mapping[str, str] | None,
-        params: Mapping[str, str] | None,
-        version_id: str | None,
-    ) -> Operation:
-        if key is None:
-            bucket = locate_bucket(self.config, bucket)
-        else:
-            bucket, key = locate(self.config, key, bucket)
-        names = self.config.vendor.parameters
-        pairs = [(names.get(name, name), value) for name, value in (params or {}).items()]
-        pairs += [("versionId", version_id)] if version_id else []
-        return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))

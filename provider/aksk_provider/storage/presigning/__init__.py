@@ -1,1 +1,1 @@
-"""Links for people who have no keys: what they may do, through which host, until when."""
+"""Presigned links beyond the signature: options, checks, bulk, recipes, hand-over. Import from the modules."""

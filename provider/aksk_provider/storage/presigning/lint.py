@@ -22,9 +22,9 @@ def lint(
     vendor: Vendor,
     endpoint: Endpoint,
     credentials: Credentials,
-    *,
     method: str,
     key: str,
+    *,
     given: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return the reasons why a link may not work, none if nothing is known against it.
