@@ -13,6 +13,7 @@ import structlog
 from aksk_provider.errors import ConnectionConfigError, InvalidRequestError
 from aksk_provider.hooks.object_storage import ObjectStorageHook
 from aksk_provider.signing import OssSigner, OssV1Signer
+from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.presigning.lint import LOOPBACK, UNKNOWN_END
 from tests.support.clouds import Cloud
 
@@ -86,7 +87,7 @@ def test_an_oss_connection_may_sign_everything_with_v1(
     assert requests.get(signed.url, headers=dict(signed.headers), timeout=10).content == b"content"
     hook.delete([f"{prefix}a", f"{prefix}b"])
     assert list(hook.list(prefix)) == []
-    operation = hook.store._operation("GET", "a", None, None, None, None)
+    operation = Operation("GET", "examplebucket", "a")
     assert type(hook.store.transport.signer(operation, hook.store.config.endpoint)) is signer
     starts = "OSS " if version == "v1" else "OSS4-HMAC-SHA256 "
     assert hook.authorization("GET", "a").startswith(starts)

@@ -85,7 +85,7 @@ def test_more_files_than_xcom_should_hold_are_listed_in_a_manifest(
     with cloud.store() as store:
         assert sent["manifest"] == store.uri(f"{prefix.rstrip('/')}.manifest.jsonl")
         with store.get(sent["manifest"]) as response:
-            lines = [json.loads(line) for line in response.content.decode().splitlines()]
+            lines = [json.loads(line) for line in response.read().decode().splitlines()]
     assert [line["path"] for line in lines] == [str(folder / name) for name in ("a.csv", "b 文件.csv", "deep/c.txt")]
     received = run(DownloadObjectOperator, key=prefix, target=str(tmp_path / "target"))
     assert received["files"] is None

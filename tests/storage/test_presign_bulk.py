@@ -10,6 +10,7 @@ import stat
 import tracemalloc
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote
@@ -110,7 +111,7 @@ def test_a_store_presigns_what_its_signer_does(
 ) -> None:
     with make(vendor, **place) as store:
         expected = [signed_alone(store, key, **options) for key in keys]
-        assert [store.presign(key, **options) for key in keys] == expected  # type: ignore[arg-type]
+        assert [replace(store.presign(key, **options), warnings=()) for key in keys] == expected  # type: ignore[arg-type]
         if "version_id" not in options:
             links = list(presign_many(store, keys, **options))  # type: ignore[arg-type]
             assert [link.key for link in links] == keys
@@ -124,7 +125,7 @@ def test_a_link_starts_in_the_second_it_is_made_in(vendor: str) -> None:
     with make(vendor, clock) as store:
         for moment in (0.0, 0.7, 0.8, 5.0, -3.0):
             clock.now = NOW + timedelta(seconds=moment)
-            link = store.presign("key", expires_in=timedelta(minutes=1))
+            link = replace(store.presign("key", expires_in=timedelta(minutes=1)), warnings=())
             assert link == signed_alone(store, "key", expires_in=timedelta(minutes=1))
             assert link.expires_at == clock.now.replace(microsecond=0) + timedelta(minutes=1)
 
@@ -379,7 +380,7 @@ def test_a_listing_becomes_an_object_of_links_that_work(
     made = write_manifest(cloud_store, target, prefix="bulk/in/")
     assert (made.place, made.count) == (target, 2)
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / f"got.{ending}").write_bytes(cloud_store.get(target).content)
+    (tmp_path / f"got.{ending}").write_bytes(cloud_store.get(target).read())
     for row, key in zip(rows(tmp_path / f"got.{ending}"), keys, strict=True):
         assert requests.request(row["method"], row["url"], timeout=10).content == key.encode()
     with pytest.raises(ObjectExistsError):

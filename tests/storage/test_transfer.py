@@ -61,11 +61,12 @@ def test_a_cancellation_ends_the_wait_that_the_store_asked_for(
     cancelled = threading.Event()
     threading.Timer(0.2, cancelled.set).start()
     began = time.monotonic()
+    work = {
+        "upload": lambda: transfer.upload(make_store(), BODY, "key", cancelled=cancelled),
+        "download": lambda: transfer.download(make_store(), "key", tmp_path / "file", cancelled=cancelled),
+    }
     with pytest.raises(errors.TransferCancelledError):
-        if direction == "upload":
-            transfer.upload(make_store(), BODY, "key", cancelled=cancelled)
-        else:
-            transfer.download(make_store(), "key", tmp_path / "file", cancelled=cancelled)
+        work[direction]()
     assert time.monotonic() - began < 30
 
 

@@ -93,7 +93,7 @@ def test_a_link_does_what_it_was_made_for(place: Place, form: Form, client: str,
     with place.store() as store:
         if form.method == "PUT":
             with store.get(KEY) as stored:
-                assert stored.content == CONTENT
+                assert stored.read() == CONTENT
                 if "content_type" in form.asked:
                     assert stored.headers["Content-Type"] == "text/csv"
         if form.method == "DELETE":
