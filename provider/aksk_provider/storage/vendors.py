@@ -12,6 +12,7 @@ from typing import Literal
 
 from aksk_provider.errors import ConnectionConfigError
 from aksk_provider.signing import BosSigner, CosSigner, OssSigner, Signer
+from aksk_provider.signing.forms import FormSigner, bos_form, cos_form, oss_form
 
 MIB = 1024**2
 
@@ -69,6 +70,7 @@ class Vendor:
     :param copy_source: source header of a copy from (service host, bucket, encoded key)
     :param environment: variables for access key, secret key and token, by preference
     :param signer: makes the signer for a scope
+    :param sign_form: signs an upload form
     :param parameters: its own names of the query parameters that the others call alike
     """
 
@@ -91,6 +93,7 @@ class Vendor:
     copy_source: Callable[[str, str, str], str]
     environment: tuple[tuple[str, str, str], ...]
     signer: Callable[[Scope], Signer]
+    sign_form: FormSigner
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -136,6 +139,7 @@ BOS = Vendor(
         ("BAIDUCLOUD_ACCESS_KEY", "BAIDUCLOUD_SECRET_KEY", "BCE_STS_TOKEN"),
     ),
     signer=_bos_signer,
+    sign_form=bos_form,
     parameters={
         "response-content-type": "responseContentType",
         "response-content-language": "responseContentLanguage",
@@ -174,6 +178,7 @@ OSS = Vendor(
         ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"),
     ),
     signer=_oss_signer,
+    sign_form=oss_form,
 )
 COS = Vendor(
     name="cos",
@@ -202,5 +207,6 @@ COS = Vendor(
         ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SESSIONTOKEN"),
     ),
     signer=_cos_signer,
+    sign_form=cos_form,
 )
 VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (BOS, OSS, COS)}
