@@ -98,7 +98,7 @@ def _send(
                 step["method"],
                 step["url"],
                 headers=dict(step["headers"]),
-                data=body or None,  # type: ignore[arg-type]  # an iterable with a length
+                data=body or None,
                 auth=_unchanged,
                 timeout=_TIMEOUT,
                 allow_redirects=False,
