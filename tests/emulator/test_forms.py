@@ -226,13 +226,11 @@ def test_what_follows_the_file_is_ignored(store: ObjectStore) -> None:
 def test_a_body_that_is_no_form_is_refused(store: ObjectStore) -> None:
     vendor = store.config.vendor.name
     form = form_ticket(store, "forms/refused")
+    no_text = b'--b\r\nContent-Disposition: form-data; name="key"\r\n\r\n\xff\r\n--b--\r\n'
     for content_type, body in (
         ("multipart/form-data; boundary=b", b"not a form"),
         ("multipart/form-data", b"--b--"),
-        (
-            "multipart/form-data; boundary=b",
-            b'--b\r\nContent-Disposition: form-data; name="key"\r\n\r\n\xff\r\n--b--\r\n',
-        ),
+        ("multipart/form-data; boundary=b", no_text),
     ):
         answer = requests.post(form.url, data=body, headers={"Content-Type": content_type}, timeout=10)
         assert answer.status_code in (400, 403), body

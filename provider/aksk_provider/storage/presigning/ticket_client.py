@@ -1,7 +1,7 @@
 """Using a multipart upload ticket: one file to its place, with nothing but the ticket.
 
 Needs neither a connection nor Airflow. A partner without this package follows the same steps with curl; see
-:func:`~aksk_provider.storage.presigning.handover.multipart_script`.
+:func:`~aksk_provider.storage.presigning.ticket_script.multipart_script`.
 """
 
 from __future__ import annotations
