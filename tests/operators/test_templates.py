@@ -16,6 +16,7 @@ from aksk_provider.operators import (
     DownloadObjectOperator,
     PresignURLOperator,
     UploadObjectOperator,
+    UploadTicketOperator,
 )
 from aksk_provider.sensors import ObjectKeySensor
 from tests.support import dag_runs
@@ -28,6 +29,7 @@ CLASSES = (
     ObjectKeySensor,
     PresignURLOperator,
     UploadObjectOperator,
+    UploadTicketOperator,
 )
 
 

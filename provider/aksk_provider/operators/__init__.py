@@ -1,8 +1,9 @@
-"""Operators: upload, download, presign, clean up."""
+"""Operators: upload, download, presign, hand out tickets, clean up."""
 
 from aksk_provider.operators.abort import AbortIncompleteUploadsOperator
 from aksk_provider.operators.download import DownloadObjectOperator
 from aksk_provider.operators.presign import PresignURLOperator
+from aksk_provider.operators.ticket import UploadTicketOperator
 from aksk_provider.operators.upload import UploadObjectOperator
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "DownloadObjectOperator",
     "PresignURLOperator",
     "UploadObjectOperator",
+    "UploadTicketOperator",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from airflow.sdk.log import mask_secret
 
 from aksk_provider.errors import InvalidRequestError
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from aksk_provider.storage.presigning.handover import result_fields
 
 
 class PresignURLOperator(BaseOperator):
@@ -28,6 +30,8 @@ class PresignURLOperator(BaseOperator):
     :param headers: headers to sign, which the user of the URL must then send
     :param params: query parameters to sign, e.g. ``{"response-content-disposition": "attachment"}``
     :param version_id: version of the object, by default the latest
+    :param handover: adds to each link a ready ``command`` for ``curl``, ``wget`` or ``python``, or a ``listing`` in
+        ``markdown`` or ``html``, to be sent to people
     :param aksk_conn_id: id of a connection of type ``aksk``
     """
 
@@ -40,6 +44,7 @@ class PresignURLOperator(BaseOperator):
         "headers",
         "query_params",
         "version_id",
+        "handover",
         "aksk_conn_id",
     )
     ui_color = "#fff2cc"
@@ -55,6 +60,7 @@ class PresignURLOperator(BaseOperator):
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         version_id: str | None = None,
+        handover: str | None = None,
         aksk_conn_id: str = ObjectStorageHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -67,6 +73,7 @@ class PresignURLOperator(BaseOperator):
         self.headers = headers
         self.query_params = self._own_params(params)
         self.version_id = version_id
+        self.handover = handover
         self.aksk_conn_id = aksk_conn_id
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
@@ -94,12 +101,14 @@ class PresignURLOperator(BaseOperator):
             version_id=self.version_id,
         )
         mask_secret(presigned.url)
+        mask_secret(html.escape(presigned.url))
         return {
             "uri": hook.uri(key, self.bucket),
             "method": presigned.method,
             "url": presigned.url,
             "expires_at": presigned.expires_at.isoformat(),
             "signed_headers": dict(presigned.signed_headers),
+            **result_fields(self.handover, presigned, key),
         }
 
 

@@ -89,7 +89,7 @@ def _send(
 ) -> tuple[Mapping[str, str], bytes]:
     vendor = VENDORS[ticket["vendor"]]
     bucket, _, key = ticket["uri"].partition("://")[2].partition("/")
-    operation = Operation(step["method"], bucket, key)
+    operation = Operation(step["method"], bucket, key, headers=step["headers"])
     doing = operation.describe(vendor) + (f", part {step['number']}" if "number" in step else "")
 
     def attempt() -> tuple[Mapping[str, str], bytes]:
