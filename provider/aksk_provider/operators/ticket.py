@@ -23,8 +23,8 @@ class UploadTicketOperator(BaseOperator):
     """Make a ticket by which somebody without any key can upload a file: a form, or an upload in parts.
 
     XCom of a form: ``kind, uri, url, fields, to_fill, not_enforced, expires_at``; of an upload in parts:
-    ``kind, vendor, uri, size, part_size, parts, complete, abort, expires_at``. The ticket is a secret while it lives: it
-    is masked in this task's log, not in XCom.
+    ``kind, vendor, uri, size, part_size, parts, complete, abort, expires_at``. The ticket is a secret while it lives:
+    it is masked in this task's log, not in XCom.
 
     :param kind: ``form``, for a browser or one request of up to 5 GiB, or ``multipart``, for a file of a known size
     :param key: key or URI of the object

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aksk_provider.errors import InvalidRequestError
@@ -135,42 +136,55 @@ def multipart_ticket(
     vendor = store.config.vendor
     bucket, key = locate(store.config, key, bucket)
     part_size = _part_size(vendor, size, part_size)
-    now = store.transport.now().replace(microsecond=0)
-    until = now + _lifetime(now, expires_in, expires_at)
-    ends: list[datetime] = []
-
-    def signed(upload_id: str, method: str, own: Mapping[str, str], number: int | None = None) -> dict[str, Any]:
-        named = {} if number is None else {"partNumber": str(number)}
-        params = {**named, "uploadId": upload_id}
-        link = store.presign(key, bucket, method=method, expires_at=until, headers=own, params=params)
-        ends.append(link.expires_at)
-        return {"method": link.method, "url": link.url, "headers": dict(link.signed_headers)}
-
-    signed("none yet", "DELETE", {})  # a lifetime that is refused begins no upload
-    upload_id = PartStore(store, bucket, key).initiate(
-        content_type=content_type, metadata=metadata, headers=headers, overwrite=overwrite
-    )
-    parts = []
-    for number, offset in enumerate(range(0, size, part_size), start=1):
-        length = min(part_size, size - offset)
-        own = {"Content-Type": _PART_TYPE, "Content-Length": str(length)}
-        parts.append({"number": number, "offset": offset, "size": length, **signed(upload_id, "PUT", own, number)})
-    # A header that overwriting depends on is told once more where the object is made.
-    own = {f"{vendor.headers}forbid-overwrite": "true"} if not overwrite else {}
-    complete = signed(upload_id, "POST", {"Content-Type": f"application/{vendor.dialect}", **own})
+    # What cannot be signed begins no upload
+    _Steps(store, bucket, key, "none yet", _until(store, expires_in, expires_at)).step("DELETE", {})
+    uploads = PartStore(store, bucket, key)
+    upload_id = uploads.initiate(content_type=content_type, metadata=metadata, headers=headers, overwrite=overwrite)
+    try:
+        # The time is read again: the store's answer may have corrected the clock
+        steps = _Steps(store, bucket, key, upload_id, _until(store, expires_in, expires_at))
+        parts = [
+            steps.part(number, offset, min(part_size, size - offset))
+            for number, offset in enumerate(range(0, size, part_size), start=1)
+        ]
+        # What forbids to overwrite is told once more where the object is made
+        own = {} if overwrite else {f"{vendor.headers}forbid-overwrite": "true"}
+        complete = steps.step("POST", {"Content-Type": f"application/{vendor.dialect}", **own})
+        body = dict(zip(("start", "part", "between", "end"), _BODIES[vendor.dialect], strict=True))
+        abort = steps.step("DELETE", {})
+    except BaseException:
+        uploads.abort(upload_id)
+        raise
     return {
         "vendor": vendor.name,
         "uri": operations.uri(vendor, bucket, key),
         "size": size,
         "part_size": part_size,
         "parts": parts,
-        "complete": {
-            **complete,
-            "body": dict(zip(("start", "part", "between", "end"), _BODIES[vendor.dialect], strict=True)),
-        },
-        "abort": signed(upload_id, "DELETE", {}),
-        "expires_at": min(ends).isoformat(),
+        "complete": {**complete, "body": body},
+        "abort": abort,
+        "expires_at": steps.expires_at.isoformat(),
     }
+
+
+class _Steps:
+    """Signs the requests of one upload."""
+
+    def __init__(self, store: ObjectStore, bucket: str, key: str, upload_id: str, until: datetime) -> None:
+        self._presign = partial(store.presign, key, bucket, expires_at=until)
+        self._upload_id = upload_id
+        self.expires_at = until
+
+    def step(self, method: str, headers: Mapping[str, str], **params: str) -> dict[str, Any]:
+        """Sign one request, and note when it dies."""
+        link = self._presign(method=method, headers=headers, params={**params, "uploadId": self._upload_id})
+        self.expires_at = min(self.expires_at, link.expires_at)
+        return {"method": link.method, "url": link.url, "headers": dict(link.signed_headers)}
+
+    def part(self, number: int, offset: int, size: int) -> dict[str, Any]:
+        """Sign the request that sends a part of just this size."""
+        headers = {"Content-Type": _PART_TYPE, "Content-Length": str(size)}
+        return {"number": number, "offset": offset, "size": size} | self.step("PUT", headers, partNumber=str(number))
 
 
 def links_of(ticket: Mapping[str, Any]) -> list[str]:
@@ -192,6 +206,11 @@ def _part_size(vendor: Vendor, size: int, part_size: int | None) -> int:
     if min(part_size, size) > MAX_PART:
         raise InvalidRequestError(f"parts of {part_size} bytes: the largest part has {MAX_PART} bytes")
     return part_size
+
+
+def _until(store: ObjectStore, expires_in: timedelta | None, expires_at: datetime | None) -> datetime:
+    now = store.transport.now().replace(microsecond=0)
+    return now + _lifetime(now, expires_in, expires_at)
 
 
 def _lifetime(now: datetime, expires_in: timedelta | None, expires_at: datetime | None) -> timedelta:
