@@ -103,6 +103,17 @@ def form_document(form: PostForm) -> dict[str, Any]:
     }
 
 
+def read_form(document: Mapping[str, Any]) -> PostForm:
+    """Return the form of a document that :func:`form_document` made, as a task's result holds it."""
+    return PostForm(
+        url=document["url"],
+        fields=dict(document["fields"]),
+        expires_at=datetime.fromisoformat(document["expires_at"]),
+        to_fill=dict(document["to_fill"]),
+        not_enforced=tuple(document["not_enforced"]),
+    )
+
+
 def multipart_ticket(
     store: ObjectStore,
     key: str,
