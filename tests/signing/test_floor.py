@@ -12,12 +12,14 @@ import aksk_provider.signing
 FOLDER = Path(aksk_provider.signing.__file__).parent
 PURE = {
     "__future__",
+    "base64",
     "collections.abc",
     "dataclasses",
     "datetime",
     "hashlib",
     "hmac",
     "ipaddress",
+    "json",
     "re",
     "typing",
     "urllib.parse",

@@ -13,7 +13,6 @@ from airflow.sdk.log import mask_secret
 
 from aksk_provider.errors import InvalidRequestError
 from aksk_provider.hooks.object_storage import ObjectStorageHook
-from aksk_provider.storage.presigning.handover import result_fields
 
 
 class PresignURLOperator(BaseOperator):
@@ -90,6 +89,8 @@ class PresignURLOperator(BaseOperator):
         return {name: given[name] for name in given if name not in of_dag}
 
     def _presign(self, hook: ObjectStorageHook, key: str) -> dict[str, Any]:
+        from aksk_provider.storage.presigning.handover import result_fields
+
         presigned = hook.presign(
             key,
             self.bucket,
