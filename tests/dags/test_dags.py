@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import ast
+import html
+import re
+import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,6 +107,45 @@ def test_presign_manifest_hands_out_a_link_to_each_object(cloud: Cloud, incoming
     assert result.xcom("count_bytes") == 10
     with cloud.store() as store:
         store.delete(manifest["manifest"])
+
+
+class Partner(threading.Thread):
+    """Somebody who has nothing but what is put into the outbox, and curl."""
+
+    def __init__(self, outbox: Path, data: bytes) -> None:
+        super().__init__()
+        self.outbox, self.data = outbox, data
+        self.said: list[str] = []
+
+    def run(self) -> None:
+        deadline = time.monotonic() + 120
+        while not (self.outbox / "data.sh").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        (self.outbox / "data.bin").write_bytes(self.data)
+        (self.outbox / "summary.csv").write_text("rows\n2\n")
+        page = (self.outbox / "summary.html").read_text()
+        fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
+        url = html.unescape(re.findall(r'<form action="([^"]*)"', page)[0])
+        form = [word for name, value in fields for word in ("--form-string", f"{name}={html.unescape(value)}")]
+        self.curl("curl", "--fail-with-body", *form, "--form", "file=@summary.csv", url)
+        self.curl("sh", "data.sh", "data.bin")
+
+    def curl(self, *words: str) -> None:
+        done = subprocess.run(words, cwd=self.outbox, capture_output=True, text=True, timeout=60, check=False)
+        self.said.append(done.stderr if done.returncode else "")
+
+
+def test_a_partner_delivers_with_tickets_while_the_sensor_waits(cloud: Cloud, tmp_path: Path) -> None:
+    partner = Partner(tmp_path / "outbox", b"0123456789" * 300)
+    partner.start()
+    result = run("upload_ticket", outbox=str(tmp_path / "outbox"), size=3000)
+    partner.join()
+    assert partner.said == ["", ""]
+    assert result.xcom("check") == 3000 + len("rows\n2\n")
+    assert (result.xcom("summary")["kind"], result.xcom("data")["kind"]) == ("form", "multipart")
+    with cloud.store() as store:
+        assert store.head(result.xcom("summary")["uri"]).content_type == "text/csv"
+        store.delete_many([info["uri"] for info in result.xcom("arrived")])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -163,6 +163,7 @@ def test_every_operation_has_its_name(ask: Asker, key: str) -> None:
     asked("complete", "POST", key, [("uploadId", upload)], body=b"{}")
     asked("abort", "DELETE", key, [("uploadId", upload)])
     asked("delete", "DELETE", key)
+    asked("post_form", "POST", None, body=b"")
     asked("delete_many", "POST", None, [("delete", "")], body=b"{}")
     assert {name for name, rule in rules.items() if not rule.seen} == {"list_buckets"}
 

@@ -17,6 +17,7 @@ from aksk_provider.operators import (
     PresignManifestOperator,
     PresignURLOperator,
     UploadObjectOperator,
+    UploadTicketOperator,
 )
 from aksk_provider.sensors import ObjectKeySensor
 from tests.support import dag_runs
@@ -30,6 +31,7 @@ CLASSES = (
     PresignManifestOperator,
     PresignURLOperator,
     UploadObjectOperator,
+    UploadTicketOperator,
 )
 
 

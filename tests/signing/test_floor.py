@@ -20,6 +20,7 @@ PURE = {
     "hashlib",
     "hmac",
     "ipaddress",
+    "json",
     "re",
     "string",
     "typing",

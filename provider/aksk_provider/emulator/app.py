@@ -19,6 +19,7 @@ from aksk_provider.emulator.dialects import DIALECTS, Dialect
 from aksk_provider.emulator.faults import control
 from aksk_provider.emulator.faults.base import Answered, Chunks
 from aksk_provider.emulator.faults.rules import Faults, Strike
+from aksk_provider.emulator.forms.reader import is_form
 from aksk_provider.emulator.model import Account, Bucket, Inbound, Refused
 from aksk_provider.emulator.operations.call import Call, Storage
 from aksk_provider.emulator.replies import Reply
@@ -80,7 +81,9 @@ class Application:
         except Refused as refused:
             await _send(_named(dialect.error(refused, inbound), dialect, inbound), now, request, send)
             return
-        call = Call(inbound, dialect, target.bucket, key, self._storage, self._buckets, now, request.stream())
+        call = Call(
+            inbound, dialect, target.bucket, key, self._storage, self._buckets, now, request.stream(), self._accounts
+        )
         strike = self._faults.strike(call, request.state.wire)
         answer = await self._answer(target, strike)
         with answer.content.file if answer.content else nullcontext():
@@ -91,7 +94,8 @@ class Application:
         call = strike.call
         try:
             await strike.arrive()
-            VERIFIERS[target.vendor](call.inbound, target.resource, self._accounts, call.now)
+            if not (is_form(call.inbound.method, call.headers) and not call.key):  # a form's signature is in its body
+                VERIFIERS[target.vendor](call.inbound, target.resource, self._accounts, call.now)
             return await operations.find(call)(call)
         except Answered as answered:
             return answered.reply

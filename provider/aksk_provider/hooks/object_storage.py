@@ -14,6 +14,7 @@ from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
     from aksk_provider.signing import PresignedURL, Request
+    from aksk_provider.signing.forms import PostForm
     from aksk_provider.storage import DownloadResult, ObjectInfo, ObjectStore
     from aksk_provider.storage.presigning.bulk import Link, Manifest
     from aksk_provider.storage.transfer import FileResult, ManyOptions, Source, TransferOptions
@@ -372,6 +373,28 @@ class ObjectStorageHook(BaseHook):
         """
         signed = self.sign(method, key, bucket, expires_in=expires_in, headers=headers, params=params)
         return signed.headers["Authorization"]
+
+    def form_ticket(self, key: str | None = None, bucket: str | None = None, **rules: Any) -> PostForm:
+        """Return a signed form by which anyone can upload one file of up to 5 GiB; nothing is sent.
+
+        :param key: the key that the file gets; or give ``key_prefix``
+        :param rules: those of :func:`~aksk_provider.storage.presigning.tickets.form_ticket`
+        """
+        from aksk_provider.storage.presigning.tickets import form_ticket
+
+        return form_ticket(self.store, key, bucket, **rules)
+
+    def multipart_ticket(
+        self, key: str, bucket: str | None = None, *, size: int, part_size: int | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Begin an upload in parts and return a JSON document by which anyone can fill and complete it.
+
+        :param size: size of the whole file in bytes
+        :param options: those of :func:`~aksk_provider.storage.presigning.tickets.multipart_ticket`
+        """
+        from aksk_provider.storage.presigning.tickets import multipart_ticket
+
+        return multipart_ticket(self.store, key, bucket, size=size, part_size=part_size, **options)
 
     def _warn(self, warnings: Sequence[str]) -> None:
         for warning in warnings:

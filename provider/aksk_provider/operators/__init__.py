@@ -1,9 +1,10 @@
-"""Operators: upload, download, presign, clean up."""
+"""Operators: upload, download, presign, hand out tickets, clean up."""
 
 from aksk_provider.operators.abort import AbortIncompleteUploadsOperator
 from aksk_provider.operators.download import DownloadObjectOperator
 from aksk_provider.operators.presign import PresignURLOperator
 from aksk_provider.operators.presign_many import PresignManifestOperator
+from aksk_provider.operators.ticket import UploadTicketOperator
 from aksk_provider.operators.upload import UploadObjectOperator
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "PresignManifestOperator",
     "PresignURLOperator",
     "UploadObjectOperator",
+    "UploadTicketOperator",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +51,8 @@ class PresignURLOperator(BaseOperator):
     :param content_md5: MD5 of what alone may be uploaded, in base64 or hex
     :param endpoint: host to sign for, by default the connection's ``public_endpoint``, or else its endpoint
     :param clamp: shorten a lifetime that the vendor or the token does not allow, with a warning, not fail
+    :param handover: adds to each link a ready ``command`` for ``curl``, ``wget`` or ``python``, or a ``listing`` in
+        ``markdown`` or ``html``, to be sent to people
     :param aksk_conn_id: id of a connection of type ``aksk``
     """
 
@@ -64,6 +67,7 @@ class PresignURLOperator(BaseOperator):
         "version_id",
         *_SPECIAL,
         "endpoint",
+        "handover",
         "aksk_conn_id",
     )
     ui_color = "#fff2cc"
@@ -91,6 +95,7 @@ class PresignURLOperator(BaseOperator):
         content_md5: str | None = None,
         endpoint: str | None = None,
         clamp: bool = False,
+        handover: str | None = None,
         aksk_conn_id: str = ObjectStorageHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -115,6 +120,7 @@ class PresignURLOperator(BaseOperator):
         self.content_md5 = content_md5
         self.endpoint = endpoint
         self.clamp = clamp
+        self.handover = handover
         self.aksk_conn_id = aksk_conn_id
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
@@ -133,6 +139,8 @@ class PresignURLOperator(BaseOperator):
         return own_params(self, params)
 
     def _presign(self, hook: ObjectStorageHook, key: str, warnings: dict[str, None]) -> dict[str, Any]:
+        from aksk_provider.storage.presigning.handover import result_fields
+
         presigned = hook.presign(
             key,
             self.bucket,
@@ -148,10 +156,12 @@ class PresignURLOperator(BaseOperator):
         )
         warnings.update(dict.fromkeys(presigned.warnings))
         mask_secret(presigned.url)
+        mask_secret(html.escape(presigned.url))
         return {
             "uri": hook.uri(key, self.bucket),
             "method": presigned.method,
             "url": presigned.url,
             "expires_at": presigned.expires_at.isoformat(),
             "signed_headers": dict(presigned.signed_headers),
+            **result_fields(self.handover, presigned, key),
         }

@@ -13,6 +13,7 @@ from typing import Literal
 
 from aksk_provider.errors import ConnectionConfigError
 from aksk_provider.signing import BosSigner, CosSigner, OssSigner, OssV1Signer, Signer, bos, cos, oss
+from aksk_provider.signing.forms import FormSigner, bos_form, cos_form, oss_form
 
 MIB = 1024**2
 _INSTALLERS = (".apk", ".ipa")
@@ -108,6 +109,7 @@ class Vendor:
     :param copy_source: source header of a copy from (service host, bucket, encoded key)
     :param environment: variables for access key, secret key and token, by preference
     :param signer: makes the signer for a scope
+    :param sign_form: signs an upload form
     :param lifetimes: of presigned URLs
     :param parameters: its own names of the query parameters that the others call alike
     :param cautions: what is known against presigned URLs
@@ -132,6 +134,7 @@ class Vendor:
     copy_source: Callable[[str, str, str], str]
     environment: tuple[tuple[str, str, str], ...]
     signer: Callable[[Scope], Signer]
+    sign_form: FormSigner
     lifetimes: Lifetimes
     parameters: Mapping[str, str] = field(default_factory=dict)
     cautions: tuple[Caution, ...] = ()
@@ -186,6 +189,7 @@ BOS = Vendor(
         ("BAIDUCLOUD_ACCESS_KEY", "BAIDUCLOUD_SECRET_KEY", "BCE_STS_TOKEN"),
     ),
     signer=_bos_signer,
+    sign_form=bos_form,
     lifetimes=Lifetimes(bos.DEFAULT_LIFETIME),
     parameters={
         "response-content-type": "responseContentType",
@@ -232,6 +236,7 @@ OSS = Vendor(
         ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"),
     ),
     signer=_oss_signer,
+    sign_form=oss_form,
     lifetimes=Lifetimes(oss.DEFAULT_LIFETIME, oss.MAX_LIFETIME, oss.MAX_LIFETIME_WITH_TOKEN),
     cautions=(
         Caution(
@@ -309,6 +314,7 @@ COS = Vendor(
         ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SESSIONTOKEN"),
     ),
     signer=_cos_signer,
+    sign_form=cos_form,
     lifetimes=Lifetimes(cos.DEFAULT_LIFETIME),
     cautions=(
         Caution(

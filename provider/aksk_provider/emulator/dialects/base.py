@@ -237,6 +237,10 @@ class Dialect(ABC):
     ) -> Reply:
         """Answer with the uploads in progress."""
 
+    def posted(self, _stored: StoredObject, _bucket: Bucket, location: str, headers: Mapping[str, str]) -> Reply:
+        """Answer a form that asks for status 201."""
+        return Reply(201, {**headers, "location": location})
+
     @abstractmethod
     def fact(self, bucket: Bucket, fact: str) -> Reply:
         """Answer with the ``location``, ``versioning`` or ``acl`` of a bucket."""

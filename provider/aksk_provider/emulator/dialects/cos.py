@@ -27,6 +27,16 @@ class CosDialect(XmlDialect):
         "InvalidAuthorization": (403, "AccessDenied", None),
         "InvalidObjectName": (400, "KeyTooLong", None),
         "InvalidToken": (403, "InvalidToken", None),
+        "IncorrectNumberOfFilesInPOSTRequest": (
+            400,
+            "MalformedPOSTRequest",
+            "The body of your POST request is not well-formed multipart/form-data.",
+        ),
+        "InvalidPolicyDocument": (
+            400,
+            "InvalidPolicyDocument",
+            "You must provide condition if you specify a policy in post object request.",
+        ),
         "MalformedBody": (400, "MalformedXML", "The XML you provided was not well-formed."),
         "MissingToken": (403, "InvalidAccessKeyId", None),
         "UnexpectedToken": (403, "InvalidAccessKeyId", None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from aksk_provider.emulator.dialects.base import CopySource, ListQuery
@@ -125,6 +126,11 @@ class OssDialect(XmlDialect):
         )
         owner = params.get("fetch-owner") == "true"
         return xml("ListBucketResult", fields, *self.entries(named, page, owner=owner))
+
+    def posted(self, stored: StoredObject, bucket: Bucket, location: str, headers: Mapping[str, str]) -> Reply:
+        """Answer a form that asks for status 201 with a document."""
+        fields = texts(Bucket=bucket.name, Location=location, Key=stored.key, ETag=f'"{stored.etag}"')
+        return replace(xml("PostResponse", fields, headers=headers), status=201)
 
     def entry(self, named: Names, stored: StoredObject) -> str:
         """Add the type of the object."""

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from aksk_provider.emulator import operations
 from aksk_provider.emulator.dialects import DIALECTS
 from aksk_provider.emulator.faults.base import Chunks, Effect, Exchange, at_least
+from aksk_provider.emulator.forms.post import post_object
 from aksk_provider.emulator.model import Refused
 from aksk_provider.emulator.operations import Operation, buckets, multipart, objects
 from aksk_provider.emulator.operations.call import Call
@@ -23,6 +24,7 @@ _NAMES: Mapping[Operation, str] = {
     buckets.get_fact: "get_bucket",
     buckets.list_objects: "list",
     buckets.delete_objects: "delete_many",
+    post_object: "post_form",
     objects.put_or_copy: "put",
     objects.get_object: "get",
     objects.head_object: "head",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from aksk_provider.emulator.forms.post import post_object
 from aksk_provider.emulator.model import Refused
 from aksk_provider.emulator.operations import buckets, multipart, objects
 from aksk_provider.emulator.operations.call import Call
@@ -20,6 +21,7 @@ _OPERATIONS: Mapping[tuple[str, str, str], Operation] = {
     ("GET", "bucket", "acl"): buckets.get_fact,
     ("GET", "bucket", ""): buckets.list_objects,
     ("POST", "bucket", "delete"): buckets.delete_objects,
+    ("POST", "bucket", ""): post_object,
     ("GET", "bucket", "uploads"): multipart.list_uploads,
     ("PUT", "object", ""): objects.put_or_copy,
     ("GET", "object", ""): objects.get_object,

@@ -7,14 +7,14 @@ import binascii
 import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from aksk_provider.emulator.bodies import Bodies, Body
 from aksk_provider.emulator.dialects import Dialect
 from aksk_provider.emulator.index import open_index
-from aksk_provider.emulator.model import Bucket, Inbound, Refused
+from aksk_provider.emulator.model import Account, Bucket, Inbound, Refused
 from aksk_provider.emulator.objects import Objects
 from aksk_provider.emulator.uploads import Uploads
 
@@ -42,6 +42,7 @@ class Call:
 
     :param buckets: all buckets, by vendor and name
     :param body: the body of the request, once
+    :param accounts: the key pairs that may ask, for an operation that verifies a signature in the body
     """
 
     inbound: Inbound
@@ -52,6 +53,7 @@ class Call:
     buckets: Mapping[tuple[str, str], Bucket]
     now: datetime
     body: AsyncIterator[bytes]
+    accounts: Mapping[str, Account] = field(default_factory=dict)
 
     @property
     def headers(self) -> Mapping[str, str]:
