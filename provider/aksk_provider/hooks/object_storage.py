@@ -15,6 +15,7 @@ from airflow.sdk import BaseHook
 if TYPE_CHECKING:
     from aksk_provider.signing import PresignedURL, Request
     from aksk_provider.storage import DownloadResult, ObjectInfo, ObjectStore
+    from aksk_provider.storage.presigning.recipes import Recipe
     from aksk_provider.storage.transfer import FileResult, ManyOptions, Source, TransferOptions
 
 
@@ -275,6 +276,16 @@ class ObjectStorageHook(BaseHook):
             params=params,
             version_id=version_id,
         )
+
+    @classmethod
+    def sign_recipe(cls, recipe: Recipe | Mapping[str, Any]) -> PresignedURL:
+        """Sign a recipe with the connection it names; the link is masked in this task.
+
+        :param recipe: what ``PresignURLOperator(emit="recipe")`` returned
+        """
+        from aksk_provider.hooks.links import sign_recipe
+
+        return sign_recipe(cls, recipe)
 
     def sign(
         self,

@@ -1,13 +1,15 @@
-"""Operators: upload, download, presign, clean up."""
+"""Operators: upload, download, presign, use a link, clean up."""
 
 from aksk_provider.operators.abort import AbortIncompleteUploadsOperator
 from aksk_provider.operators.download import DownloadObjectOperator
+from aksk_provider.operators.fetch import FetchURLOperator
 from aksk_provider.operators.presign import PresignURLOperator
 from aksk_provider.operators.upload import UploadObjectOperator
 
 __all__ = [
     "AbortIncompleteUploadsOperator",
     "DownloadObjectOperator",
+    "FetchURLOperator",
     "PresignURLOperator",
     "UploadObjectOperator",
 ]

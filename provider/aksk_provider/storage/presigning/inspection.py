@@ -35,21 +35,20 @@ def expires_at(url: str) -> datetime | None:
 
 def secrets(url: str) -> list[str]:
     """Return every text that must not be shown of a link: itself, signature and token, also percent-encoded."""
-    found = {url, quote(url, safe="")}
-    query = urlsplit(url).query
-    if query:
-        found.add(query)
-    for name, value in _params(url).items():
-        if _SECRET_NAME.search(name.lower()):
-            for secret in {value, value.rpartition("/")[2] if value.startswith("bce-auth-v1/") else value}:
-                found |= encoded_forms(secret)
-    return sorted((text for text in found if text), key=len, reverse=True)
+    return [url, quote(url, safe=""), *secret_parts(url)]
 
 
-def encoded_forms(secret: str) -> set[str]:
-    """Return a secret as it is, percent-encoded, and percent-encoded twice."""
+def secret_parts(url: str) -> list[str]:
+    """Return the signature and the token of a link, also percent-encoded: without them it is worth nothing."""
+    values = [value for name, value in _params(url).items() if value and _SECRET_NAME.search(name.lower())]
+    parts = [value.rpartition("/")[2] if value.startswith("bce-auth-v1/") else value for value in values]
+    return [form for part in parts for form in encoded_forms(part)]
+
+
+def encoded_forms(secret: str) -> list[str]:
+    """Return a secret as it is, percent-encoded, and percent-encoded twice; each form once."""
     once = quote(secret, safe="")
-    return {secret, once, quote(once, safe="")}
+    return list(dict.fromkeys([secret, once, quote(once, safe="")]))
 
 
 def links_in(text: str) -> list[str]:
