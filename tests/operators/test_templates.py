@@ -14,6 +14,7 @@ from airflow.sdk import DAG, BaseOperator, Param
 from aksk_provider.operators import (
     AbortIncompleteUploadsOperator,
     DownloadObjectOperator,
+    FetchURLOperator,
     PresignURLOperator,
     UploadObjectOperator,
 )
@@ -25,6 +26,7 @@ Put = Callable[..., str]
 CLASSES = (
     AbortIncompleteUploadsOperator,
     DownloadObjectOperator,
+    FetchURLOperator,
     ObjectKeySensor,
     PresignURLOperator,
     UploadObjectOperator,

@@ -87,11 +87,15 @@ class Link:
 
     def __init__(self, url: str, method: str, headers: Mapping[str, str], options: FetchOptions) -> None:
         parts = encoding.split_url(url)
+        try:
+            host = encoding.host_header(parts)
+        except ValueError as error:
+            raise InvalidRequestError(f"the URL of the link: {error}") from None
         self.headers = CaseInsensitiveDict(encoding.checked_headers(headers))
         self.method = method
         self.place = inspection.place(url)
         self.options = options
-        self.endpoint = Endpoint(parts.scheme, encoding.host_header(parts), "path")
+        self.endpoint = Endpoint(parts.scheme, host, "path")
         self._url = url
         self._session = requests.Session()
         died = inspection.expires_at(url)

@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 _SECRET_NAME = re.compile(r"(?:^|-)(?:signature|token|sig)$|^(?:accesstoken|authorization|policy|sign)$")
 _LINK = re.compile(r"https?://[^\s'\"<>\\]+\?[^\s'\"<>\\]+")
+# how JSON in templates, and HTML, write the & of a link
+_ESCAPED_AND = re.compile(r"\\+u0026|&amp;", re.IGNORECASE)
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -52,8 +54,8 @@ def encoded_forms(secret: str) -> list[str]:
 
 
 def links_in(text: str) -> list[str]:
-    """Return the links that a text holds: URLs with a query."""
-    return _LINK.findall(text)
+    """Return the links that a text holds: URLs with a query, also as JSON and HTML escape them."""
+    return _LINK.findall(_ESCAPED_AND.sub("&", text))
 
 
 def _params(url: str) -> dict[str, str]:
