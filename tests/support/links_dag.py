@@ -14,7 +14,7 @@ LINK = "{{ macros.aksk.url(ti.xcom_pull('get')) }}"
 #: the tasks that fail, and the files that a run leaves in its folder
 FAILING = {"not_there", "refused", "use"}
 FILES = {"file", "down", "text", "dumped", "each0", "each1"}
-FILES_OF_TEMPLATES = {"macro", "shell", "env"}
+FILES_OF_TEMPLATES = {"macro", "shell"}
 
 
 def use(link: dict, shout: bool) -> None:
@@ -47,16 +47,16 @@ def links(emit: str) -> None:
     last = task(use, **LATE)(get.output, "{{ params.shout or '' }}")
     [put, get, many, missing] >> up >> [down, text, dumped, each] >> not_there >> refused >> last
     if emit == "recipe":
-        echo = "{{ 'echo shouting \"$LINK\";' if params.shout }}"
         by_macro = FetchURLOperator(task_id="by_macro", url=LINK, target=f"{folder}/macro")
-        by_shell = BashOperator(task_id="by_shell", bash_command=f"curl -fs '{LINK}' > {folder}/shell")
-        by_env = BashOperator(
-            task_id="by_env",
+        loud = f"{{% if params.shout %}} echo shouting '{LINK}'; {{% endif %}}"
+        by_shell = BashOperator(
+            task_id="by_shell",
             env={"LINK": LINK},
-            bash_command=f'{echo} curl -fs "$LINK" > {folder}/env',
+            bash_command=f'{loud} curl -fs "$LINK" > {folder}/shell',
             append_env=True,
+            do_xcom_push=False,  # it would be the last line that was printed
         )
-        up >> [by_macro, by_shell, by_env] >> not_there
+        up >> [by_macro, by_shell] >> not_there
 
 
 for kind in ("recipe", "url"):
