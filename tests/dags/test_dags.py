@@ -76,6 +76,15 @@ def test_presigned_links_take_a_file_in_and_give_it_out_with_a_name() -> None:
     assert result.xcom("fetch") == {"saved_as": 'attachment; filename="report.csv"', "content": "a,b\n1,2\n"}
 
 
+def test_links_as_recipes_are_used_by_operators_templates_and_python() -> None:
+    result = run("links_as_recipes")
+    assert result.xcom("put_link")["aksk_recipe"] == result.xcom("get_link")["aksk_recipe"] == 1
+    assert result.xcom("download")["size"] == result.xcom("upload")["size"] == 29
+    assert Path(result.xcom("download")["path"]).read_text() == "city,people\nBeijing,21893095\n"
+    assert result.xcom("by_curl") == "2"
+    assert result.xcom("in_python").startswith("GET, good until")
+
+
 def test_taskflow_hook_publishes_and_cleans_up(cloud: Cloud) -> None:
     result = run("taskflow_hook")
     assert result.xcom("transform") == {"Beijing": 3, "Shanghai": 4}

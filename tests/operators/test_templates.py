@@ -14,6 +14,7 @@ from airflow.sdk import DAG, BaseOperator, Param
 from aksk_provider.operators import (
     AbortIncompleteUploadsOperator,
     DownloadObjectOperator,
+    FetchURLOperator,
     PresignManifestOperator,
     PresignURLOperator,
     UploadObjectOperator,
@@ -27,6 +28,7 @@ Put = Callable[..., str]
 CLASSES = (
     AbortIncompleteUploadsOperator,
     DownloadObjectOperator,
+    FetchURLOperator,
     ObjectKeySensor,
     PresignManifestOperator,
     PresignURLOperator,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.log import mask_secret
 
+from aksk_provider.errors import InvalidRequestError
+from aksk_provider.hooks.links import mask_links
 from aksk_provider.hooks.object_storage import ObjectStorageHook
-from aksk_provider.operators.arguments import instant as _instant
-from aksk_provider.operators.arguments import lifetime as _lifetime
-from aksk_provider.operators.arguments import own_params
+from aksk_provider.operators.arguments import instant, lifetime, own_params
+from aksk_provider.signing import PresignedURL
 
 _SPECIAL = (
     "filename",
@@ -33,8 +34,9 @@ class PresignURLOperator(BaseOperator):
     """Make a URL that anyone can use until it expires, or one for each key of a list.
 
     XCom: ``uri, method, url, expires_at, signed_headers``, or a list of them for a list of keys. The URL is a secret
-    while it lives: it is masked in this task's log, not in XCom. What may keep links from working stands in the log,
-    and in the XCom ``warnings``, a list of sentences, if there is anything.
+    while it lives: it is masked in this task's log, not in XCom. With ``emit="recipe"`` XCom holds a recipe instead,
+    which is no secret and is signed where it is used. What may keep links from working stands in the log, and in the
+    XCom ``warnings``, a list of sentences, if there is anything.
 
     :param key: key or URI, or a list of them
     :param bucket: bucket, by default the connection's
@@ -51,6 +53,8 @@ class PresignURLOperator(BaseOperator):
     :param content_md5: MD5 of what alone may be uploaded, in base64 or hex
     :param endpoint: host to sign for, by default the connection's ``public_endpoint``, or else its endpoint
     :param clamp: shorten a lifetime that the vendor or the token does not allow, with a warning, not fail
+    :param emit: ``url``, or ``recipe`` for ``FetchURLOperator``, ``ObjectStorageHook.sign_recipe`` and, in templates,
+        ``macros.aksk.url``; the lifetime of a recipe begins when it is signed
     :param handover: adds to each link a ready ``command`` for ``curl``, ``wget`` or ``python``, or a ``listing`` in
         ``markdown`` or ``html``, to be sent to people
     :param aksk_conn_id: id of a connection of type ``aksk``
@@ -95,18 +99,23 @@ class PresignURLOperator(BaseOperator):
         content_md5: str | None = None,
         endpoint: str | None = None,
         clamp: bool = False,
+        emit: Literal["url", "recipe"] = "url",
         handover: str | None = None,
         aksk_conn_id: str = ObjectStorageHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if emit not in ("url", "recipe"):
+            raise InvalidRequestError(f"emit must be url or recipe, not {emit!r}")
+        if emit == "recipe" and handover:
+            raise InvalidRequestError("a recipe has no URL to hand over: give emit='url', or no handover")
         self.key = key
         self.bucket = bucket
         self.method = method
         self.expires_in = expires_in
         self.expires_at = expires_at
         self.headers = headers
-        self.query_params = self._own_params(params)
+        self.query_params = own_params(self, params)
         self.version_id = version_id
         self.filename = filename
         self.response_content_type = response_content_type
@@ -120,48 +129,72 @@ class PresignURLOperator(BaseOperator):
         self.content_md5 = content_md5
         self.endpoint = endpoint
         self.clamp = clamp
+        self.emit = emit
         self.handover = handover
         self.aksk_conn_id = aksk_conn_id
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
-        """Sign; nothing is sent."""
+        """Sign, or leave that to whoever uses the recipe; nothing is sent."""
         hook = ObjectStorageHook(self.aksk_conn_id)
-        warnings: dict[str, None] = {}
-        links = [self._presign(hook, key, warnings) for key in self._keys()]
-        if warnings:
-            context["ti"].xcom_push("warnings", list(warnings))
-        return links[0] if isinstance(self.key, str) else links
+        keys = [self.key] if isinstance(self.key, str) else self.key
+        links = [
+            hook.presign(
+                key,
+                self.bucket,
+                expires_in=lifetime(self.expires_in),
+                expires_at=instant(self.expires_at),
+                **self._options(),
+            )
+            for key in keys
+        ]
+        mask_links(links, hook.store.config.credentials())
+        if warnings := list(dict.fromkeys(warning for link in links for warning in link.warnings)):
+            context["ti"].xcom_push("warnings", warnings)
+        describe = self._recipe if self.emit == "recipe" else self._result
+        made = [describe(hook, key, link) for key, link in zip(keys, links, strict=True)]
+        return made[0] if isinstance(self.key, str) else made
 
-    def _keys(self) -> Sequence[str]:
-        return [self.key] if isinstance(self.key, str) else self.key
-
-    def _own_params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        return own_params(self, params)
-
-    def _presign(self, hook: ObjectStorageHook, key: str, warnings: dict[str, None]) -> dict[str, Any]:
+    def _result(self, hook: ObjectStorageHook, key: str, link: PresignedURL) -> dict[str, Any]:
         from aksk_provider.storage.presigning.handover import result_fields
 
-        presigned = hook.presign(
-            key,
-            self.bucket,
-            method=self.method,
-            expires_in=_lifetime(self.expires_in),
-            expires_at=_instant(self.expires_at),
-            headers=self.headers,
-            params=self.query_params,
-            version_id=self.version_id,
-            endpoint=self.endpoint,
-            clamp=self.clamp,
-            **{name: getattr(self, name) for name in _SPECIAL},
-        )
-        warnings.update(dict.fromkeys(presigned.warnings))
-        mask_secret(presigned.url)
-        mask_secret(html.escape(presigned.url))
+        if self.handover:
+            mask_secret(html.escape(link.url))
         return {
             "uri": hook.uri(key, self.bucket),
-            "method": presigned.method,
-            "url": presigned.url,
-            "expires_at": presigned.expires_at.isoformat(),
-            "signed_headers": dict(presigned.signed_headers),
-            **result_fields(self.handover, presigned, key),
+            "method": link.method,
+            "url": link.url,
+            "expires_at": link.expires_at.isoformat(),
+            "signed_headers": dict(link.signed_headers),
+            **result_fields(self.handover, link, key),
+        }
+
+    def _recipe(self, hook: ObjectStorageHook, key: str, _link: PresignedURL) -> dict[str, Any]:
+        from aksk_provider.storage.presigning.recipes import Recipe
+
+        seconds, end = lifetime(self.expires_in), instant(self.expires_at)
+        vendor, _, place = hook.uri(key, self.bucket).partition("://")
+        bucket, _, name = place.partition("/")
+        given = {name: value for name, value in self._options().items() if value is not None}
+        if "content_length" in given:
+            given["content_length"] = int(given["content_length"])
+        return Recipe(
+            vendor=vendor,
+            bucket=bucket,
+            key=name,
+            conn_id=self.aksk_conn_id,
+            lifetime=None if seconds is None else int(seconds.total_seconds()),
+            expires_at=None if end is None else end.isoformat(),
+            **given,
+        ).to_dict()
+
+    def _options(self) -> dict[str, Any]:
+        """Return what ``presign`` and a recipe call by the same names."""
+        return {
+            "method": self.method,
+            "headers": self.headers,
+            "params": self.query_params,
+            "version_id": self.version_id,
+            "endpoint": self.endpoint,
+            "clamp": self.clamp,
+            **{name: getattr(self, name) for name in _SPECIAL},
         }

@@ -172,13 +172,21 @@ def error_in_body(vendor: Vendor, body: bytes) -> bool:
 
 
 def service_error(
-    vendor: Vendor, operation: Operation, status: int, headers: Mapping[str, str], body: bytes
+    vendor: Vendor,
+    operation: Operation,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    hints: Mapping[str, str] = _HINTS,
 ) -> errors.ServiceError:
-    """Return the error that an answer means, with the vendor's code, message and request id."""
+    """Return the error that an answer means, with the vendor's code, message and request id.
+
+    :param hints: what to do next, by the vendor's code
+    """
     said = _error_fields(vendor, headers, body)
     code = said.get("code", "")
     endpoint = said.get("endpoint") or (headers.get("Location", "") if 300 <= status < 400 else "")
-    hint = _HINTS.get(code, "")
+    hint = hints.get(code, "")
     if endpoint:
         hint = f"The store names another endpoint, {endpoint.partition('?')[0]}: set it as the host of the connection"
     kind = _error_class(status, code, operation, vendor)

@@ -1,0 +1,203 @@
+"""Sends the requests that links are. Errors and logs name host and path of a link, never its query."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
+
+from aksk_provider import __version__
+from aksk_provider.errors import InvalidRequestError, ServiceError
+from aksk_provider.signing import encoding
+from aksk_provider.storage import responses, retry
+from aksk_provider.storage.bodies import Body
+from aksk_provider.storage.config import Endpoint
+from aksk_provider.storage.operations import Operation
+from aksk_provider.storage.presigning import inspection
+from aksk_provider.storage.vendors import COS, VENDORS, Vendor
+
+_HEADERS = {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
+_ERROR_BODY_LIMIT = 1024**2
+#: clocks may differ by so much: a link that died only just now is for the store to judge
+_CLOCKS_DIFFER = timedelta(minutes=15)
+_NEW_LINK = "The link has expired, or the keys that signed it may not do this: make a new one"
+_NO_LONGER = "The keys that signed the link are no longer good: make a new one"
+_HINTS = {
+    "AccessDenied": _NEW_LINK,
+    "RequestExpired": _NEW_LINK,
+    "ExpiredToken": _NO_LONGER,
+    "SecurityTokenExpired": _NO_LONGER,
+    "InvalidAccessKeyId": _NO_LONGER,
+    "InvalidSecurityToken": _NO_LONGER,
+    "InvalidToken": _NO_LONGER,
+    "SignatureDoesNotMatch": "Use the link as it was made, with the method and with every header it was signed for",
+}
+#: any other server, read as those that speak S3
+_WEB = replace(COS, name="", title="web server", headers="x-amz-", checksum_header="", hosts=re.compile(r"(?!)"))
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """How a link is used.
+
+    :param connect_timeout: seconds to wait for a connection
+    :param read_timeout: seconds to wait between two bytes of an answer
+    :param max_attempts: how often it is tried without getting any further
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle
+    :param proxies: proxy URL by scheme, over those of the environment
+    :param deadline: time the whole may take
+    """
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    max_attempts: int = 5
+    verify: bool | str = True
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    deadline: timedelta | None = None
+
+
+class _Use(Operation):
+    """The use of a link, whose bucket is its place; errors call it by that."""
+
+    __slots__ = ()
+
+    def describe(self, _vendor: Vendor) -> str:
+        """Say it in words for errors and logs: ``GET https://host/path``."""
+        return f"{self.method} {self.bucket}"
+
+
+class Link:
+    """A link in use.
+
+    :param url: the link
+    :param method: how it is used
+    :param headers: headers it was signed with
+    :raises InvalidRequestError: the link or a header could not be sent as it is, or the link died long ago
+    """
+
+    def __init__(self, url: str, method: str, headers: Mapping[str, str], options: FetchOptions) -> None:
+        parts = encoding.split_url(url)
+        try:
+            host = encoding.host_header(parts)
+        except ValueError as error:
+            raise InvalidRequestError(f"the URL of the link: {error}") from None
+        self.headers = CaseInsensitiveDict(encoding.checked_headers(headers))
+        self.method = method
+        self.place = inspection.place(url)
+        self.options = options
+        self.endpoint = Endpoint(parts.scheme, host, "path")
+        self._url = url
+        self._session = requests.Session()
+        died = inspection.expires_at(url)
+        if died and died + _CLOCKS_DIFFER < datetime.now(timezone.utc):
+            raise InvalidRequestError(f"the link to {self.place} expired at {died.isoformat()}: make a new one")
+
+    @property
+    def describe(self) -> str:
+        """The use in words: ``GET https://host/path``."""
+        return f"{self.method} {self.place}"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def send(self, further: Mapping[str, str] | None = None, body: Body | None = None) -> requests.Response:
+        """Send once and return the answer with its body unread. Redirects are not followed: they were not signed.
+
+        :param further: headers besides those of the link
+        :raises ServiceError: with the vendor's code and request id
+        :raises TransportError: there was no answer
+        """
+        options = self.options
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.hooks = self.method, self._url, default_hooks()
+        prepared.headers = CaseInsensitiveDict({**_HEADERS, **self.headers, **(further or {})})
+        if body is not None:
+            prepared.headers["Content-Length"] = str(len(body))
+            prepared.body = body if len(body) else None  # type: ignore[assignment]  # an iterable with a length
+        try:
+            with _unlogged(self._url):
+                response = self._session.get_adapter(self.place).send(
+                    prepared,
+                    stream=True,
+                    timeout=(options.connect_timeout, options.read_timeout),
+                    **self._environment(),
+                )
+        except requests.RequestException as error:
+            failure = retry.transport_error(self.describe, self.endpoint, error)
+            raise failure from None  # the message of its cause has the whole URL
+        if response.status_code >= 300:
+            raise self._error(response)
+        return response
+
+    def _environment(self) -> Mapping[str, Any]:
+        """Return proxies and certificates; what the options say wins over the environment."""
+        settings = self._session.merge_environment_settings(
+            f"{self.endpoint.scheme}://{self.endpoint.host}/",
+            dict(self.options.proxies),
+            True,
+            self.options.verify,
+            None,
+        )
+        return {name: settings[name] for name in ("proxies", "verify", "cert")}
+
+    def _error(self, response: requests.Response) -> ServiceError:
+        with response:
+            try:
+                body = response.raw.read(_ERROR_BODY_LIMIT)
+            except urllib3.exceptions.HTTPError:
+                body = b""
+        vendor = vendor_of(response)
+        use = _Use(self.method, self.place, headers=self.headers)
+        error = responses.service_error(vendor, use, response.status_code, response.headers, body, _HINTS)
+        hidden = [text for text in inspection.secrets(self._url) if text in str(error)]
+        if not (hidden or 300 <= error.status < 400):
+            return error
+        host = urlsplit(response.headers.get("Location", "")).netloc
+        elsewhere = f"The server points to {host}, where the link was not signed for: make one for there"
+        again = type(error)(
+            vendor=error.vendor,
+            operation=error.operation,
+            status=error.status,
+            code=error.code,
+            message="" if hidden else error.message,
+            request_id=error.request_id,
+            hint=elsewhere if host else error.hint,
+            retry_after=error.retry_after,
+        )
+        again.retryable = error.retryable
+        return again
+
+
+def vendor_of(response: requests.Response) -> Vendor:
+    """Return whose answer this is, by the header in which each vendor tells the request's id."""
+    return next((one for one in VENDORS.values() if f"{one.headers}request-id" in response.headers), _WEB)
+
+
+@contextmanager
+def _unlogged(url: str) -> Iterator[None]:
+    """Keep a link's query out of the debug log of urllib3, which has the target of every request."""
+    parts = urlsplit(url)
+    target = f"{parts.path}?{parts.query}"
+
+    def hide(record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(parts.path if value in (target, url) else value for value in record.args)
+        return True
+
+    logger = logging.getLogger("urllib3.connectionpool")
+    logger.addFilter(hide)
+    try:
+        yield
+    finally:
+        logger.removeFilter(hide)
