@@ -25,6 +25,7 @@ from aksk_provider.signing import Credentials, PresignedURL, Request
 from aksk_provider.storage import ObjectStore
 from aksk_provider.storage.config import resolve
 from aksk_provider.storage.credentials import static
+from aksk_provider.storage.operations import own_operation
 from aksk_provider.storage.presigning import bulk
 from aksk_provider.storage.presigning.bulk import COLUMNS, presign_many, write_manifest
 from tests.conftest import PERMANENT
@@ -65,8 +66,6 @@ def parts(link: PresignedURL | bulk.Link) -> tuple[object, ...]:
 def signed_alone(store: ObjectStore, key: str, **options: object) -> tuple[object, ...]:
     """Return the parts of the link that the signer makes, without a template."""
     config, endpoint = store.config, store.config.public_endpoint or store.config.endpoint
-    from aksk_provider.storage.operations import own_operation
-
     operation = own_operation(
         config.vendor,
         str(options.get("method", "GET")),
