@@ -10,7 +10,6 @@ import stat
 import tracemalloc
 import weakref
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote
@@ -26,6 +25,7 @@ from aksk_provider.signing import Credentials, PresignedURL, Request
 from aksk_provider.storage import ObjectStore
 from aksk_provider.storage.config import resolve
 from aksk_provider.storage.credentials import static
+from aksk_provider.storage.operations import own_operation
 from aksk_provider.storage.presigning import bulk
 from aksk_provider.storage.presigning.bulk import COLUMNS, presign_many, write_manifest
 from tests.conftest import PERMANENT
@@ -58,11 +58,14 @@ def make(vendor: str, clock: Clock | None = None, **changes: object) -> ObjectSt
     return ObjectStore(resolve(vendor=vendor, **given), clock=clock or Clock())  # type: ignore[arg-type]
 
 
-def signed_alone(store: ObjectStore, key: str, **options: object) -> PresignedURL:
-    """Return the link as the signer makes it, without a template."""
-    config, endpoint = store.config, store.config.public_endpoint or store.config.endpoint
-    from aksk_provider.storage.operations import own_operation
+def parts(link: PresignedURL | bulk.Link) -> tuple[object, ...]:
+    """Return what two links must have in common to be the same."""
+    return link.method, link.url, link.expires_at, dict(link.signed_headers)
 
+
+def signed_alone(store: ObjectStore, key: str, **options: object) -> tuple[object, ...]:
+    """Return the parts of the link that the signer makes, without a template."""
+    config, endpoint = store.config, store.config.public_endpoint or store.config.endpoint
     operation = own_operation(
         config.vendor,
         str(options.get("method", "GET")),
@@ -76,11 +79,9 @@ def signed_alone(store: ObjectStore, key: str, **options: object) -> PresignedUR
         operation.method, endpoint.url(operation.bucket, operation.key, operation.query), operation.headers
     )
     signer = store.transport.signer(operation, endpoint, list(operation.headers))
-    return signer.presign(
-        request,
-        config.credentials(),
-        now=store.transport.now(),
-        expires_in=options.get("expires_in"),  # type: ignore[arg-type]
+    expires_in: object = options.get("expires_in")
+    return parts(
+        signer.presign(request, config.credentials(), now=store.transport.now(), expires_in=expires_in)  # type: ignore[arg-type]
     )
 
 
@@ -111,11 +112,11 @@ def test_a_store_presigns_what_its_signer_does(
 ) -> None:
     with make(vendor, **place) as store:
         expected = [signed_alone(store, key, **options) for key in keys]
-        assert [replace(store.presign(key, **options), warnings=()) for key in keys] == expected  # type: ignore[arg-type]
+        assert [parts(store.presign(key, **options)) for key in keys] == expected  # type: ignore[arg-type]
         if "version_id" not in options:
             links = list(presign_many(store, keys, **options))  # type: ignore[arg-type]
             assert [link.key for link in links] == keys
-            assert [PresignedURL(*link[1:]) for link in links] == expected
+            assert [parts(link) for link in links] == expected
 
 
 @every_vendor
@@ -125,8 +126,8 @@ def test_a_link_starts_in_the_second_it_is_made_in(vendor: str) -> None:
     with make(vendor, clock) as store:
         for moment in (0.0, 0.7, 0.8, 5.0, -3.0):
             clock.now = NOW + timedelta(seconds=moment)
-            link = replace(store.presign("key", expires_in=timedelta(minutes=1)), warnings=())
-            assert link == signed_alone(store, "key", expires_in=timedelta(minutes=1))
+            link = store.presign("key", expires_in=timedelta(minutes=1))
+            assert parts(link) == signed_alone(store, "key", expires_in=timedelta(minutes=1))
             assert link.expires_at == clock.now.replace(microsecond=0) + timedelta(minutes=1)
 
 
