@@ -111,6 +111,28 @@ class Transport:
 
         return self.retrying()(attempt)
 
+    def knock(self, url: str) -> str | None:
+        """Ask a URL for nothing, without a signature, and return the time that the answer tells.
+
+        :raises TransportError: there was no answer
+        """
+        config = self._config
+        request = self._session.prepare_request(requests.Request("HEAD", url, dict(_HEADERS)))
+        request.headers.pop("Authorization", None)  # of a netrc file
+        try:
+            with self._session.get_adapter(url).send(
+                request,
+                timeout=(config.connect_timeout, config.read_timeout),
+                **self._environment(urlsplit(url).netloc),
+            ) as response:
+                return response.headers.get("Date")
+        except requests.RequestException as error:
+            raise retry.transport_error(f"HEAD {url}", config.endpoint, error) from error
+
+    def proxy(self, url: str) -> str | None:
+        """Return the proxy that requests to a URL go through."""
+        return requests.utils.select_proxy(url, self._environment(urlsplit(url).netloc)["proxies"])
+
     def _send_once(self, operation: Operation, body: bytes | Body) -> requests.Response:
         """Send, and once more when a refusal has a cause that can be mended: rotated credentials, a wrong clock."""
         credentials = self._config.credentials()
@@ -176,7 +198,18 @@ class Transport:
         error = responses.service_error(self._config.vendor, operation, response.status_code, response.headers, body)
         if date := response.headers.get("Date"):
             error.clock_skew = (parsedate_to_datetime(date) - self.now()).total_seconds()
+        self._explain(error, operation, response.request, responses.error_document(response.headers, body))
         return error
+
+    def _explain(self, error: ServiceError, operation: Operation, sent: requests.PreparedRequest, body: bytes) -> None:
+        """Say in the error why the store refused, as far as its answer and the request tell."""
+        if error.status in (400, 401, 403):
+            from aksk_provider.storage.doctor.refusals import advise
+
+            headers = {name: str(value) for name, value in sent.headers.items()}
+            request = Request(str(sent.method), str(sent.url), headers)
+            resource = f"/{operation.bucket}/{operation.key or ''}" if operation.bucket else "/"
+            advise(error, self._config.vendor, request, body, resource)
 
     def _explained(self, error: ServiceError, operation: Operation) -> ServiceError:
         """Return an error that names the vendor's code: answers to HEAD have no body, those to GET have one.

@@ -70,6 +70,8 @@ class Vendor:
     :param environment: variables for access key, secret key and token, by preference
     :param signer: makes the signer for a scope
     :param parameters: its own names of the query parameters that the others call alike
+    :param temporary_key: what the access key of a temporary pair looks like, where it differs from a permanent one
+    :param permanent_key: what a permanent access key looks like, where it differs from a temporary one
     """
 
     name: str
@@ -92,6 +94,8 @@ class Vendor:
     environment: tuple[tuple[str, str, str], ...]
     signer: Callable[[Scope], Signer]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    temporary_key: re.Pattern[str] | None = None
+    permanent_key: re.Pattern[str] | None = None
 
 
 def _bos_signer(scope: Scope) -> Signer:
@@ -174,6 +178,8 @@ OSS = Vendor(
         ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"),
     ),
     signer=_oss_signer,
+    temporary_key=re.compile(r"STS\..+"),
+    permanent_key=re.compile(r"LTAI[0-9A-Za-z]+"),
 )
 COS = Vendor(
     name="cos",
@@ -202,5 +208,8 @@ COS = Vendor(
         ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SESSIONTOKEN"),
     ),
     signer=_cos_signer,
+    # Permanent SecretIds have 36 characters; temporary ones start alike and are longer
+    temporary_key=re.compile(r"AKID.{33,}"),
+    permanent_key=re.compile(r"AKID[0-9A-Za-z]{32}"),
 )
 VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (BOS, OSS, COS)}
