@@ -54,7 +54,7 @@ def _settings(store: ObjectStore) -> Iterator[Finding]:
     region = f", region {config.region}" if config.region else ""
     yield Finding("ok", f"{config.vendor.title} at {url} ({config.endpoint.addressing}){region}")
     place = locate_url(config.vendor, url, config)
-    yield from host_findings(config.vendor, place)
+    yield from host_findings(config.vendor, place, handed_out=False)
     if wrong := region_finding(config.vendor, config.region, place.region):
         yield wrong
     if config.public_endpoint:
@@ -135,4 +135,6 @@ def _listing_refused(store: ObjectStore, refusal: PermissionDeniedError) -> Iter
             "warn", "the key pair may read objects of the bucket, but not list them", "grant that where needed"
         )
     except ObjectStorageError:
-        yield Finding("error", str(refusal), "nor may the key pair read objects: grant it rights on the bucket")
+        yield Finding(
+            "error", str(refusal), "reading an object is refused too: grant the key pair rights on the bucket"
+        )

@@ -61,8 +61,11 @@ def vendor_of_host(host: str) -> Vendor | None:
     return next((vendor for vendor in VENDORS.values() if vendor.hosts.fullmatch(host)), None)
 
 
-def host_findings(vendor: Vendor, place: Place) -> Iterator[Finding]:
-    """Tell what is to be said about the host of a URL."""
+def host_findings(vendor: Vendor, place: Place, *, handed_out: bool = True) -> Iterator[Finding]:
+    """Tell what is to be said about the host of a URL.
+
+    :param handed_out: the URL is a link for others, not where this machine sends its requests
+    """
     owner = vendor_of_host(place.host)
     if owner and owner is not vendor:
         yield Finding(
@@ -85,13 +88,14 @@ def host_findings(vendor: Vendor, place: Place) -> Iterator[Finding]:
             f"the bucket {place.bucket} is in the path",
             f"put it before the host, {place.bucket}.{place.host}: {vendor.title} refuses paths for newer buckets",
         )
-    if "internal" in place.host or _is_private(place.host):
+    inside = "internal" in place.host or _is_private(place.host)
+    if inside and handed_out:
         yield Finding(
             "warn",
             f"the host {place.host} is reached from inside only",
             "for other people, sign for the public_endpoint of the connection",
         )
-    if place.scheme == "http":
+    if place.scheme == "http" and (handed_out or not inside):
         yield Finding("warn", "the URL is plain HTTP: whoever sees it on the way can use it", "use https")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -26,7 +27,7 @@ class Finding:
 
     def __str__(self) -> str:
         """Say both in one line."""
-        return f"{self.text}: {self.advice}" if self.advice else self.text
+        return f"{_begun(self.text)}. {_begun(self.advice)}" if self.advice else _begun(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,12 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """The worst finding, the first of its kind, in one sentence."""
-        for level in ("error", "warn"):
-            for finding in self.findings:
-                if finding.level == level:
-                    return str(finding)
-        return f"{self.subject}: nothing is wrong"
+        """The first error; without one, that nothing is wrong, and the warnings."""
+        for finding in self.findings:
+            if finding.level == "error":
+                return str(finding)
+        warnings = [str(finding) for finding in self.findings if finding.level == "warn"]
+        return ". ".join(["Nothing is wrong" if not warnings else "Nothing is wrong, with a warning", *warnings])
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -61,6 +62,12 @@ class Report:
     def __str__(self) -> str:
         """Write a line for each finding."""
         return "\n".join([self.subject, *(f"  {_MARKS[found.level]}  {found}" for found in self.findings)])
+
+
+def _begun(sentence: str) -> str:
+    """Return a sentence with a capital, unless it starts with a name such as ``x-oss-date`` or a host."""
+    word = sentence.partition(" ")[0]
+    return sentence if re.search(r"[-.:/]", word) else sentence[:1].upper() + sentence[1:]
 
 
 def joined(findings: Iterable[Finding]) -> str:
