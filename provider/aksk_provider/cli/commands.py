@@ -26,10 +26,14 @@ _AUTHORIZATION = re.compile(r"(authorization\s*:|bce-auth-v\d/|OSS4-|OSS |q-sign
 MIB = 1024**2
 
 
-def open_hook(conn_id: str) -> ObjectStorageHook:
+def open_hook(conn_id: str, *, debug: bool = False) -> ObjectStorageHook:
     """Return the hook of a connection, found outside a task as well."""
     # Only servers may look into the metadata database; a shell with Airflow's configuration is one of them
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from airflow.sdk.log import configure_logging
+
+    # Left alone, Airflow's log goes to standard output, between the lines that others read
+    configure_logging(log_level="INFO" if debug else "ERROR", output=sys.stderr)
     from aksk_provider.hooks.object_storage import ObjectStorageHook
 
     return ObjectStorageHook(conn_id)
@@ -50,22 +54,22 @@ def doctor(options: Namespace) -> int:
     if _AUTHORIZATION.match(subject):
         report = explain_authorization(subject, now, headers or None)
     elif "://" in subject or "?" in subject:
-        store = open_hook(options.conn_id).store if options.conn_id else None
+        store = open_hook(options.conn_id, debug=options.debug).store if options.conn_id else None
         report = explain_url(subject, now, store, method=options.method, headers=headers)
     else:
-        open_hook(subject)  # for its side: where connections are read
+        open_hook(subject, debug=options.debug)
         from aksk_provider.hooks.doctor import examine_connection
 
         report = examine_connection(subject)
     _print(json.dumps(report.as_dict(), ensure_ascii=False) if options.json else str(report))
-    if not options.json:
+    if not options.json and (not report.ok or all(finding.level == "ok" for finding in report.findings)):
         _print(f"=> {report.summary}")
     return 0 if report.ok else 1
 
 
 def presign(options: Namespace) -> int:
     """Print the link alone; what else must be known goes to standard error."""
-    link = open_hook(options.conn_id).presign(
+    link = open_hook(options.conn_id, debug=options.debug).presign(
         options.key,
         options.bucket,
         method=options.method,
@@ -90,7 +94,7 @@ def presign(options: Namespace) -> int:
 
 def upload(options: Namespace) -> int:
     """Upload one file or many."""
-    hook, source, key = open_hook(options.conn_id), options.source, options.key
+    hook, source, key = open_hook(options.conn_id, debug=options.debug), options.source, options.key
     properties: dict[str, Any] = {
         "content_type": options.content_type,
         "metadata": dict(options.metadata) or None,
@@ -138,7 +142,7 @@ def _upload_file(
 
 def download(options: Namespace) -> int:
     """Download one object or many."""
-    hook, key, target = open_hook(options.conn_id), options.key, options.target
+    hook, key, target = open_hook(options.conn_id, debug=options.debug), options.key, options.target
     is_many = key.endswith("/") or (not options.exact and _WILDCARD.search(key))
     with _transfers(hook, options) as many:
         if is_many:
@@ -174,7 +178,7 @@ def download(options: Namespace) -> int:
 
 def ls(options: Namespace) -> int:
     """List a prefix, its folders first rolled up, or what a wildcard matches."""
-    store = open_hook(options.conn_id).store
+    store = open_hook(options.conn_id, debug=options.debug).store
     if _WILDCARD.search(options.prefix):
         from aksk_provider.storage.matching import find
 
