@@ -74,6 +74,12 @@ def _connection_fields() -> dict[str, Any]:
             "Host that presigned URLs point to, when other people do not reach the endpoint: https://files.example.com",
             _ADDRESSING,
         ),
+        "signature_version": _field(
+            "Signature version",
+            "OSS only. v4, or v1 for tools and buckets that know no other. Default: v4.",
+            _ADDRESSING,
+            examples=["v4", "v1"],
+        ),
         "verify": _field(
             "Verify TLS", "true, false, or the path of a CA bundle on the workers. Default: true.", _TRANSPORT
         ),

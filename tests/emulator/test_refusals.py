@@ -247,7 +247,9 @@ def test_a_refused_put_leaves_the_object_as_it_was(asker: Asker) -> None:
         ("bos", "bce-auth-v1/AKPERMANENT/nonsense", (400, "InvalidHTTPAuthHeader")),
         ("bos", "bce-auth-v2/AKPERMANENT/2024-01-01T00:00:00Z/1800/host/00", (400, "InvalidHTTPAuthHeader")),
         ("oss", "OSS4-HMAC-SHA256 Credential=AKPERMANENT/nonsense,Signature=00", (400, "InvalidArgument")),
-        ("oss", "OSS AKPERMANENT:c2lnbmF0dXJl", (400, "InvalidArgument")),
+        ("oss", "OSS AKPERMANENT", (400, "InvalidArgument")),
+        ("oss", "OSS AKPERMANENT:c2lnbmF0dXJl", (403, "AccessDenied")),
+        ("oss", "OSS2 AccessKeyId:AKPERMANENT,Signature:c2lnbmF0dXJl", (400, "InvalidArgument")),
         ("cos", "q-sign-algorithm=sha1&q-ak=AKPERMANENT&q-signature=00", (403, "AccessDenied")),
     ],
 )

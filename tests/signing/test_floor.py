@@ -12,6 +12,7 @@ import aksk_provider.signing
 FOLDER = Path(aksk_provider.signing.__file__).parent
 PURE = {
     "__future__",
+    "base64",
     "collections.abc",
     "dataclasses",
     "datetime",

@@ -92,6 +92,15 @@ def _presign(subparsers: Subparsers) -> None:
     command.add_argument("--header", action="append", type=_header, default=[], help="'Name: value' to sign")
     command.add_argument("--param", action="append", type=_pair, default=[], help="'name=value' of the query to sign")
     command.add_argument("--version-id", help="version of the object")
+    command.add_argument("--filename", help="name under which a browser saves it, in any script")
+    command.add_argument("--content-type", help="the only type that may be uploaded")
+    command.add_argument("--content-md5", help="MD5 of the only body that may be uploaded, base64 or hex")
+    command.add_argument(
+        "--endpoint", help="host to sign for, by default the connection's public_endpoint, or its host"
+    )
+    command.add_argument(
+        "--clamp", action="store_true", help="shorten a lifetime that is not allowed, do not refuse it"
+    )
 
 
 def _upload(subparsers: Subparsers) -> None:

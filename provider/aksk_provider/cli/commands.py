@@ -78,16 +78,20 @@ def presign(options: Namespace) -> int:
         headers=dict(options.header),
         params=dict(options.param),
         version_id=options.version_id,
+        filename=options.filename,
+        content_type=options.content_type,
+        content_md5=options.content_md5,
+        endpoint=options.endpoint,
+        clamp=options.clamp,
     )
-    warnings = list(getattr(link, "warnings", ()))
     if options.json:
         fields = {"method": link.method, "url": link.url, "expires_at": link.expires_at.isoformat()}
-        _print_json({**fields, "signed_headers": dict(link.signed_headers), "warnings": warnings})
+        _print_json({**fields, "signed_headers": dict(link.signed_headers), "warnings": list(link.warnings)})
         return 0
     _print(link.url)
     for name, value in link.signed_headers.items():
         _note(f"send the header {name}: {value}", "required")
-    for warning in warnings:
+    for warning in link.warnings:
         _note(warning)
     return 0
 

@@ -13,7 +13,7 @@ from aksk_provider.storage.config import StoreConfig, resolve
 from aksk_provider.storage.credentials import CredentialsProvider, Reloading, environment, static
 from aksk_provider.storage.vendors import VENDORS
 
-_TEXTS = ("vendor", "region", "addressing", "public_endpoint")
+_TEXTS = ("vendor", "region", "addressing", "public_endpoint", "signature_version")
 _KNOWN = {*_TEXTS, "security_token", "verify", "proxies", "connect_timeout", "read_timeout", "max_attempts"}
 
 

@@ -37,6 +37,7 @@ class ObjectStorageHook(BaseHook):
         super().__init__()
         self.aksk_conn_id = aksk_conn_id
         self._cancelled = threading.Event()
+        self._warned: set[str] = set()
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -254,18 +255,36 @@ class ObjectStorageHook(BaseHook):
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         version_id: str | None = None,
+        filename: str | None = None,
+        response_content_type: str | None = None,
+        response_content_disposition: str | None = None,
+        response_content_language: str | None = None,
+        response_content_encoding: str | None = None,
+        response_cache_control: str | None = None,
+        response_expires: str | None = None,
+        content_type: str | None = None,
+        content_length: int | str | None = None,
+        content_md5: str | None = None,
+        endpoint: str | None = None,
+        clamp: bool = False,
     ) -> PresignedURL:
         """Return a URL that anyone can use until it expires; nothing is sent.
 
-        It is made for the connection's ``public_endpoint`` when there is one.
+        What may keep it from working stands in its ``warnings`` and, once for each, in the log.
 
         :param method: the one HTTP method it is good for
         :param expires_in: lifetime; by default the vendor's: BOS 30, OSS 15, COS 5 minutes
         :param expires_at: end of the lifetime, aware; wins over ``expires_in``
         :param headers: headers to sign, which the user of the URL must then send
-        :param params: query parameters to sign, e.g. ``{"response-content-disposition": "attachment"}``
+        :param params: query parameters to sign, e.g. ``{"x-oss-process": "image/resize,w_100"}``
+        :param filename: name under which a browser saves the download, in any script; ``response_*`` set headers of
+            the answer to a GET
+        :param content_type: the only type that may be uploaded; ``content_length`` (bytes) and ``content_md5``
+            (base64 or hex) fix the body as well
+        :param endpoint: host to sign for, by default the connection's ``public_endpoint``, or else its endpoint
+        :param clamp: shorten a lifetime that the vendor or the token does not allow, with a warning, not refuse it
         """
-        return self.store.presign(
+        link = self.store.presign(
             key,
             bucket,
             method=method,
@@ -274,7 +293,22 @@ class ObjectStorageHook(BaseHook):
             headers=headers,
             params=params,
             version_id=version_id,
+            filename=filename,
+            response_content_type=response_content_type,
+            response_content_disposition=response_content_disposition,
+            response_content_language=response_content_language,
+            response_content_encoding=response_content_encoding,
+            response_cache_control=response_cache_control,
+            response_expires=response_expires,
+            content_type=content_type,
+            content_length=content_length,
+            content_md5=content_md5,
+            endpoint=endpoint,
+            clamp=clamp,
         )
+        if link.warnings:
+            self._warn(link.warnings)
+        return link
 
     def sign(
         self,
@@ -309,6 +343,12 @@ class ObjectStorageHook(BaseHook):
         """
         signed = self.sign(method, key, bucket, expires_in=expires_in, headers=headers, params=params)
         return signed.headers["Authorization"]
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self.log.warning("presigned link: %s", warning)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the store whether it accepts the connection; for the UI's Test button."""

@@ -61,12 +61,14 @@ class PresignedURL:
     :param url: the URL; whoever has it can use it
     :param expires_at: when it stops working: the earlier of the URL's and the credentials' expiry
     :param signed_headers: headers that must be sent with the URL, with exactly these values
+    :param warnings: what may keep it from working for the people it is meant for; holds no secret
     """
 
     method: str
     url: str = field(repr=False)
     expires_at: datetime
     signed_headers: Mapping[str, str] = field(repr=False)
+    warnings: tuple[str, ...] = ()
 
 
 class Signer(Protocol):

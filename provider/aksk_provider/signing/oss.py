@@ -73,6 +73,27 @@ def signature(secret_key: str, scope: str, to_sign: str) -> str:
     return hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 
+def resource(url: str, bucket: str | None, *, path_style: bool | None = None) -> str:
+    """Return the decoded ``/bucket/key`` that a URL addresses.
+
+    :param path_style: whether the path of the URL starts with the bucket; by default read from the host
+    """
+    parts = encoding.split_url(url)
+    path = encoding.decode(parts.path or "/")
+    if bucket is None:
+        return path
+    host = parts.hostname or ""
+    if path_style is None:
+        own_host = host.startswith(f"{bucket}.")
+        path_style = not own_host and (host == "localhost" or host.endswith(".aliyuncs.com") or _is_ip(host))
+    if not path_style:
+        return f"/{bucket}{path}"
+    first, _, key = path[1:].partition("/")
+    if first != bucket:
+        raise InvalidRequestError(f"the path of the URL does not start with the bucket {bucket}")
+    return f"/{bucket}/{key}"
+
+
 @dataclass(frozen=True, slots=True)
 class OssSigner:
     """Signs for Alibaba OSS with version 4.
@@ -164,23 +185,7 @@ class OssSigner:
 
     def resource(self, url: str) -> str:
         """Return the decoded ``/bucket/key`` that a URL addresses."""
-        parts = encoding.split_url(url)
-        path = encoding.decode(parts.path or "/")
-        if self.bucket is None:
-            return path
-        if not self._is_path_style(parts.hostname or ""):
-            return f"/{self.bucket}{path}"
-        bucket, _, key = path[1:].partition("/")
-        if bucket != self.bucket:
-            raise InvalidRequestError(f"the path of the URL does not start with the bucket {self.bucket}")
-        return f"/{bucket}/{key}"
-
-    def _is_path_style(self, host: str) -> bool:
-        if self.path_style is not None:
-            return self.path_style
-        if host.startswith(f"{self.bucket}."):
-            return False
-        return host == "localhost" or host.endswith(".aliyuncs.com") or _is_ip(host)
+        return resource(url, self.bucket, path_style=self.path_style)
 
     def _timestamp_and_scope(self, now: datetime) -> tuple[str, str]:
         timestamp = f"{encoding.utc(now):%Y%m%dT%H%M%SZ}"

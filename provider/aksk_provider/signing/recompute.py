@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from aksk_provider.errors import InvalidRequestError
-from aksk_provider.signing import bos, cos, decode, encoding, oss
+from aksk_provider.signing import bos, cos, decode, encoding, oss, oss_v1
 from aksk_provider.signing.decode import Decoded
 from aksk_provider.signing.model import Request
 
 Lines = list[tuple[str, str]]
+_V1_UNSIGNED = ("ossaccesskeyid", "expires", "signature")
 _BOS_DEFAULT = ("host", "content-length", "content-type", "content-md5")
 
 
@@ -19,16 +19,11 @@ class Signed:
     """What is signed, and how.
 
     :param canonical: the canonical request
-    :param to_sign: the string to sign; that of BOS is its canonical request
+    :param to_sign: the string to sign; that of BOS and of OSS version 1 is the same text
     """
 
     canonical: str = field(repr=False)
     to_sign: str = field(repr=False)
-
-
-def can_recompute(decoded: Decoded) -> bool:
-    """Tell whether there is a signer here for the version."""
-    return decoded.version != decode.OSS_V1
 
 
 def signed_text(decoded: Decoded, request: Request, resource: str) -> Signed:
@@ -36,7 +31,7 @@ def signed_text(decoded: Decoded, request: Request, resource: str) -> Signed:
 
     :param request: as it is sent, the signature included; ``Host`` is read from the URL unless it is in the headers
     :param resource: decoded ``/bucket/key``, which OSS signs whatever the URL
-    :raises InvalidRequestError: the URL cannot be sent as it is, or the version has no signer here
+    :raises InvalidRequestError: the URL cannot be sent as it is
     """
     headers = {**request.headers}
     if "host" not in encoding.lower_names(headers):
@@ -56,7 +51,11 @@ def signed_text(decoded: Decoded, request: Request, resource: str) -> Signed:
             request, cos.header_pairs(request, named.__contains__), cos.param_pairs(request, params.__contains__)
         )
         return Signed(canonical, cos.string_to_sign(canonical, decoded.fields["q-key-time"]))
-    raise InvalidRequestError("signatures of OSS version 1 are not computed again")
+    unsigned = Request(request.method, encoding.without_query(request.url, _V1_UNSIGNED), headers)
+    sent = encoding.lower_names(headers)
+    date = decoded.fields.get("expires") or sent.get("x-oss-date") or sent.get("date", "")
+    to_sign = oss_v1.string_to_sign(unsigned, resource, date)
+    return Signed(to_sign, to_sign)
 
 
 def signature(decoded: Decoded, signed: Signed, secret_key: str) -> str:
@@ -67,6 +66,8 @@ def signature(decoded: Decoded, signed: Signed, secret_key: str) -> str:
         return bos.signature(secret_key, prefix, signed.canonical)
     if decoded.version == oss.ALGORITHM:
         return oss.signature(secret_key, fields["scope"], signed.to_sign)
+    if decoded.version == decode.OSS_V1:
+        return oss_v1.signature(secret_key, signed.to_sign)
     return cos.signature(secret_key, fields["q-key-time"], signed.to_sign)
 
 

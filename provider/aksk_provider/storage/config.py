@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from aksk_provider.errors import ConnectionConfigError, InvalidRequestError
 from aksk_provider.signing import encoding
 from aksk_provider.storage.credentials import CredentialsProvider
-from aksk_provider.storage.vendors import VENDORS, Vendor
+from aksk_provider.storage.vendors import OSS, SIGNATURE_VERSIONS, VENDORS, Vendor
 
 Addressing = Literal["virtual", "path", "cname"]
 
@@ -93,6 +94,7 @@ def resolve(
     addressing: str = "auto",
     public_endpoint: str | None = None,
     bucket: str | None = None,
+    signature_version: str | None = None,
     **transport: object,
 ) -> StoreConfig:
     """Return the configuration of a store, deriving the endpoint from the region or the region from the endpoint.
@@ -101,12 +103,13 @@ def resolve(
     :param port: port, where the endpoint does not name one
     :param addressing: ``auto``, ``virtual``, ``path`` or ``cname``; ``auto`` reads it from the host: the vendor's own
         hosts are ``virtual``, IP addresses and single-label hosts ``path``, all others (custom domains) ``cname``
+    :param signature_version: of OSS, ``v4`` (default) or ``v1``
     :param transport: ``verify``, ``proxies``, ``connect_timeout``, ``read_timeout``, ``max_attempts``
     :raises ConnectionConfigError: names the field that is missing or wrong
     """
     if vendor not in VENDORS:
         raise ConnectionConfigError(f"vendor must be one of {', '.join(VENDORS)}, not {vendor!r}")
-    row = VENDORS[vendor]
+    row = _row(vendor, signature_version)
     if addressing not in ("auto", "virtual", "path", "cname"):
         raise ConnectionConfigError(f"addressing must be auto, virtual, path or cname, not {addressing!r}")
     if not endpoint:
@@ -118,7 +121,7 @@ def resolve(
     main, of_bucket, of_region = _parse_endpoint(row, "host (endpoint)", endpoint, addressing)
     public = _parse_endpoint(row, "public_endpoint", public_endpoint, "auto")[0] if public_endpoint else None
     region = region or of_region
-    if vendor == "oss" and not region:
+    if row is OSS and not region:
         raise ConnectionConfigError(
             f"region is missing and {main.host} does not tell it; OSS signs it, e.g. cn-hangzhou"
         )
@@ -131,6 +134,36 @@ def resolve(
         bucket=bucket or of_bucket,
         **transport,  # type: ignore[arg-type]
     )
+
+
+def _row(vendor: str, signature_version: str | None) -> Vendor:
+    if signature_version is None:
+        return VENDORS[vendor]
+    versions = SIGNATURE_VERSIONS.get(vendor)
+    if versions is None:
+        raise ConnectionConfigError(
+            f"signature_version is for {', '.join(SIGNATURE_VERSIONS)}: {VENDORS[vendor].title} has one way to sign"
+        )
+    if signature_version not in versions:
+        raise ConnectionConfigError(
+            f"signature_version must be one of {', '.join(versions)}, not {signature_version!r}"
+        )
+    return versions[signature_version]
+
+
+@lru_cache(maxsize=256)
+def link_endpoint(vendor: Vendor, text: str, bucket: str, region: str | None) -> Endpoint:
+    """Return the endpoint that a link for a bucket is to be signed for.
+
+    :param text: host or URL of a host: a custom domain, or one of the vendor's own
+    :raises InvalidRequestError: it belongs to another bucket or region
+    """
+    endpoint, of_bucket, of_region = _parse_endpoint(vendor, "endpoint", text, "auto")
+    if of_bucket not in (None, bucket):
+        raise InvalidRequestError(f"endpoint {endpoint.host} is given for bucket {of_bucket}, the link is for {bucket}")
+    if None not in (of_region, region) and of_region != region:
+        raise InvalidRequestError(f"endpoint {endpoint.host} is in {of_region}, the connection's bucket in {region}")
+    return endpoint
 
 
 def _parse_endpoint(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import requests
 
@@ -21,10 +22,15 @@ from aksk_provider.signing import PresignedURL, Request
 from aksk_provider.storage import operations, responses
 from aksk_provider.storage.bodies import Body, BytesBody
 from aksk_provider.storage.checksums import CHECKSUMS, verify
-from aksk_provider.storage.config import StoreConfig, locate, locate_bucket, locate_prefix
+from aksk_provider.storage.config import StoreConfig, link_endpoint, locate, locate_bucket, locate_prefix
 from aksk_provider.storage.operations import Operation
+from aksk_provider.storage.presigning.lint import lint
+from aksk_provider.storage.presigning.options import Special, settle
 from aksk_provider.storage.responses import ObjectInfo, Page
 from aksk_provider.storage.transport import Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger(__name__)
 
@@ -282,6 +288,9 @@ class ObjectStore:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         version_id: str | None = None,
+        endpoint: str | None = None,
+        clamp: bool = False,
+        **special: Unpack[Special],
     ) -> PresignedURL:
         """Return a URL that anyone can use until it expires; nothing is sent.
 
@@ -289,18 +298,38 @@ class ObjectStore:
         :param expires_in: lifetime; by default the vendor's: BOS 30, OSS 15, COS 5 minutes
         :param expires_at: end of the lifetime, aware; wins over ``expires_in``
         :param headers: headers to sign, which the user of the URL must then send
-        :param params: query parameters to sign, e.g. ``{"response-content-disposition": "attachment"}``
+        :param params: query parameters to sign, e.g. ``{"x-oss-process": "image/resize,w_100"}``
+        :param endpoint: host to sign for, by default the configuration's ``public_endpoint``, or else its endpoint
+        :param clamp: shorten a lifetime that the vendor or the token does not allow, with a warning, not refuse it
+        :param special: ``filename`` (what a browser saves the download as) or ``response_content_disposition``,
+            ``response_content_type``, ``response_content_language``, ``response_content_encoding``,
+            ``response_cache_control``, ``response_expires``: headers of the answer to a GET; ``content_type``,
+            ``content_length`` (bytes), ``content_md5`` (base64 or hex): what alone may be uploaded
+        :raises InvalidRequestError: for what contradicts itself or is over a limit
         """
-        endpoint = self.config.public_endpoint or self.config.endpoint
-        operation = self._operation(method, key, bucket, headers, params, version_id)
-        now = self.transport.now()
-        signer = self.transport.signer(operation, endpoint, list(operation.headers))
-        return signer.presign(
-            self.transport.request(operation, endpoint),
-            self.config.credentials(),
+        config, now, credentials = self.config, self.transport.now(), self.config.credentials()
+        asked = settle(
+            config.vendor,
+            credentials,
             now=now,
-            expires_in=_lifetime(now, expires_in, expires_at),
+            method=method,
+            expires_in=expires_in,
+            expires_at=expires_at,
+            clamp=clamp,
+            headers=headers,
+            params=params,
+            special=special,
         )
+        operation = self._operation(method, key, bucket, asked.headers, asked.params, version_id)
+        door = config.public_endpoint or config.endpoint
+        if endpoint is not None:
+            door = link_endpoint(config.vendor, endpoint, operation.bucket or "", config.region)
+        link = self.transport.signer(operation, door, list(operation.headers)).presign(
+            self.transport.request(operation, door), credentials, now=now, expires_in=asked.expires_in
+        )
+        given = (*asked.headers, *asked.params)
+        doubts = lint(config.vendor, door, credentials, method=link.method, key=operation.key or "", given=given)
+        return replace(link, warnings=asked.warnings + doubts) if asked.warnings or doubts else link
 
     def sign(
         self,
@@ -356,13 +385,3 @@ class ObjectStore:
         pairs = [(names.get(name, name), value) for name, value in (params or {}).items()]
         pairs += [("versionId", version_id)] if version_id else []
         return Operation(method.upper(), bucket, key, pairs, dict(headers or {}))
-
-
-def _lifetime(now: datetime, expires_in: timedelta | None, expires_at: datetime | None) -> timedelta | None:
-    if expires_at is None:
-        return expires_in
-    if expires_at.tzinfo is None:
-        raise InvalidRequestError("expires_at must be an aware datetime")
-    if expires_at <= now:
-        raise InvalidRequestError(f"expires_at {expires_at.isoformat()} has passed")
-    return expires_at - now.replace(microsecond=0)

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Literal
 
 from aksk_provider.errors import ConnectionConfigError
-from aksk_provider.signing import BosSigner, CosSigner, OssSigner, Signer
+from aksk_provider.signing import BosSigner, CosSigner, OssSigner, OssV1Signer, Signer, bos, cos, oss
 
 MIB = 1024**2
+_INSTALLERS = (".apk", ".ipa")
+_SHOWN = (".html", ".htm", ".svg", ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tiff", ".ico", ".heic")
+_SHOWN_BY_BROWSERS = (*_SHOWN, ".pdf", ".txt", ".mp3", ".mp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,41 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long a presigned URL lives.
+
+    :param default: when nothing is asked for
+    :param longest: at most; ``None`` where no limit is documented
+    :param longest_with_token: at most when a temporary key pair signed it
+    """
+
+    default: timedelta
+    longest: timedelta | None = None
+    longest_with_token: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """A reason why a presigned URL may not work for the people it is meant for.
+
+    :param text: the reason and the way out; names nothing of the URL
+    :param hosts: found in the hosts it is about; ``None``: any host
+    :param addressing: how the bucket is named there
+    :param methods: methods it is about; empty: any
+    :param keys: ends of the keys it is about, in lower case; empty: any
+    :param unless: signed header or parameter (as OSS and COS spell it) with which the reason is none
+    """
+
+    text: str
+    hosts: re.Pattern[str] | None = None
+    addressing: Literal["virtual", "path", "cname"] | None = None
+    methods: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    unless: str = ""
+
+
+# Compared by identity: a row is made once.
+@dataclass(frozen=True, slots=True, eq=False)
 class Vendor:
     """A cloud.
 
@@ -69,9 +108,11 @@ class Vendor:
     :param copy_source: source header of a copy from (service host, bucket, encoded key)
     :param environment: variables for access key, secret key and token, by preference
     :param signer: makes the signer for a scope
+    :param lifetimes: of presigned URLs
     :param parameters: its own names of the query parameters that the others call alike
     :param temporary_key: what the access key of a temporary pair looks like, where it differs from a permanent one
     :param permanent_key: what a permanent access key looks like, where it differs from a temporary one
+    :param cautions: what is known against presigned URLs
     """
 
     name: str
@@ -93,9 +134,11 @@ class Vendor:
     copy_source: Callable[[str, str, str], str]
     environment: tuple[tuple[str, str, str], ...]
     signer: Callable[[Scope], Signer]
+    lifetimes: Lifetimes
     parameters: Mapping[str, str] = field(default_factory=dict)
     temporary_key: re.Pattern[str] | None = None
     permanent_key: re.Pattern[str] | None = None
+    cautions: tuple[Caution, ...] = ()
 
 
 def _bos_signer(scope: Scope) -> Signer:
@@ -113,10 +156,17 @@ def _oss_signer(scope: Scope) -> Signer:
     )
 
 
+def _oss_v1_signer(scope: Scope) -> Signer:
+    return OssV1Signer(bucket=scope.bucket, path_style=scope.path_style, signed_headers=scope.signed_headers or ())
+
+
 def _cos_signer(scope: Scope) -> Signer:
     return CosSigner(signed_headers=None if scope.signed_headers is None else {"host", *scope.signed_headers})
 
 
+# The clouds' own domains, as far as they are public.
+_OSS_DOMAIN = re.compile(r"(?<!-internal)\.aliyuncs\.com$")
+_COS_DOMAIN = re.compile(r"(?:^|\.)cos\.[a-z0-9-]+\.(?:myqcloud\.com|tencentcos\.cn)$")
 BOS = Vendor(
     name="bos",
     title="Baidu BOS",
@@ -140,6 +190,7 @@ BOS = Vendor(
         ("BAIDUCLOUD_ACCESS_KEY", "BAIDUCLOUD_SECRET_KEY", "BCE_STS_TOKEN"),
     ),
     signer=_bos_signer,
+    lifetimes=Lifetimes(bos.DEFAULT_LIFETIME),
     parameters={
         "response-content-type": "responseContentType",
         "response-content-language": "responseContentLanguage",
@@ -148,6 +199,13 @@ BOS = Vendor(
         "response-content-disposition": "responseContentDisposition",
         "response-content-encoding": "responseContentEncoding",
     },
+    cautions=(
+        Caution(
+            "The link names the bucket in its path, which BOS refuses for newer buckets. Sign for bucket.region hosts.",
+            hosts=re.compile(r"\.bcebos\.com$"),
+            addressing="path",
+        ),
+    ),
 )
 OSS = Vendor(
     name="oss",
@@ -180,6 +238,55 @@ OSS = Vendor(
     signer=_oss_signer,
     temporary_key=re.compile(r"STS\..+"),
     permanent_key=re.compile(r"LTAI[0-9A-Za-z]+"),
+    lifetimes=Lifetimes(oss.DEFAULT_LIFETIME, oss.MAX_LIFETIME, oss.MAX_LIFETIME_WITH_TOKEN),
+    cautions=(
+        Caution(
+            "The link leads to OSS's internal endpoint, which only machines in that region's network reach. "
+            "Name a public_endpoint.",
+            hosts=re.compile(r"-internal\.aliyuncs\.com$"),
+        ),
+        Caution(
+            "Accounts opened since 2025-03-20 cannot use objects through OSS's own domains in mainland China. "
+            "Sign for a custom domain.",
+            hosts=re.compile(
+                r"(?:oss-cn-(?!hongkong)[a-z0-9-]+(?<!-internal)|cn-(?!hongkong)[a-z-]+\.oss)\.aliyuncs\.com$"
+            ),
+        ),
+        Caution(
+            "OSS hands out no .apk and .ipa through its own domains (ApkDownloadForbidden). Sign for a custom domain.",
+            hosts=_OSS_DOMAIN,
+            methods=("GET",),
+            keys=_INSTALLERS,
+        ),
+        Caution(
+            "Through OSS's own domains browsers save pages and pictures instead of showing them. "
+            "Sign for a custom domain.",
+            hosts=_OSS_DOMAIN,
+            methods=("GET",),
+            keys=_SHOWN,
+            unless="response-content-disposition",
+        ),
+        Caution(
+            "The link names the bucket in its path, which OSS refuses (SecondLevelDomainForbidden). "
+            "Sign for bucket.region hosts.",
+            hosts=re.compile(r"\.aliyuncs\.com$"),
+            addressing="path",
+        ),
+        Caution(
+            "The link fixes no Content-Type, so OSS refuses clients that send one, as browsers do. Give content_type.",
+            methods=("PUT", "POST"),
+            unless="content-type",
+        ),
+    ),
+)
+OSS_V1 = replace(
+    OSS,
+    signer=_oss_v1_signer,
+    lifetimes=Lifetimes(oss.DEFAULT_LIFETIME),
+    cautions=(
+        *OSS.cautions,
+        Caution("V1 signatures are being retired: new OSS accounts and buckets refuse them. Sign with v4 if you can."),
+    ),
 )
 COS = Vendor(
     name="cos",
@@ -211,5 +318,36 @@ COS = Vendor(
     # Permanent SecretIds have 36 characters; temporary ones start alike and are longer
     temporary_key=re.compile(r"AKID.{33,}"),
     permanent_key=re.compile(r"AKID[0-9A-Za-z]{32}"),
+    lifetimes=Lifetimes(cos.DEFAULT_LIFETIME),
+    cautions=(
+        Caution(
+            "The link leads to COS's internal domain, which only machines in that region's network reach. "
+            "Name a public_endpoint.",
+            hosts=re.compile(r"(?:^|\.)cos-internal\."),
+        ),
+        Caution(
+            "COS hands out no .apk and .ipa of buckets made since 2024 through its own domains (DownloadForbidden). "
+            "Sign for a custom domain.",
+            hosts=_COS_DOMAIN,
+            methods=("GET",),
+            keys=_INSTALLERS,
+        ),
+        Caution(
+            "Through COS's own domains browsers save objects of buckets made since 2024 instead of showing them. "
+            "Sign for a custom domain.",
+            hosts=_COS_DOMAIN,
+            methods=("GET",),
+            keys=_SHOWN_BY_BROWSERS,
+            unless="response-content-disposition",
+        ),
+        Caution(
+            "The link names the bucket in its path, which COS refuses for buckets made since 2024 "
+            "(PathStyleDomainForbidden). Sign for bucket.region hosts.",
+            hosts=re.compile(r"\.(?:myqcloud\.com|tencentcos\.cn)$"),
+            addressing="path",
+        ),
+    ),
 )
 VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (BOS, OSS, COS)}
+# Of the clouds whose requests can be signed in several ways, the row for each.
+SIGNATURE_VERSIONS: Mapping[str, Mapping[str, Vendor]] = {"oss": {"v4": OSS, "v1": OSS_V1}}

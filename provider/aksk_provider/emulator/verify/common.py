@@ -35,3 +35,14 @@ def check_token(account: Account, token: str | None, now: datetime) -> None:
         raise Refused("InvalidToken")
     if account.expires_at is not None and account.expires_at <= now:
         raise Refused("ExpiredToken")
+
+
+def check_skew(start: datetime, now: datetime) -> None:
+    """Refuse a request whose header tells another time than ours, as OSS does."""
+    if abs(now - start) > MAX_SKEW:
+        raise Refused(
+            "RequestTimeTooSkewed",
+            RequestTime=f"{start:%Y-%m-%dT%H:%M:%S.000Z}",
+            ServerTime=f"{now:%Y-%m-%dT%H:%M:%S.000Z}",
+            MaxAllowedSkewMilliseconds=str(int(MAX_SKEW.total_seconds() * 1000)),
+        )

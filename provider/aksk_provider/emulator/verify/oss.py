@@ -1,4 +1,4 @@
-"""Verification of ``OSS4-HMAC-SHA256``, in the header and in the URL."""
+"""Verification of ``OSS4-HMAC-SHA256``, in the header and in the URL; V1 is next door."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from aksk_provider.emulator.model import Account, Inbound, Refused
-from aksk_provider.emulator.verify.common import MAX_SKEW, check_token, find_account, same
+from aksk_provider.emulator.verify import oss_v1
+from aksk_provider.emulator.verify.common import MAX_SKEW, check_skew, check_token, find_account, same
 from aksk_provider.signing import encoding, oss
 
 _SIGNATURE = "x-oss-signature"
@@ -30,11 +31,13 @@ class _Claim:
 
 def verify(inbound: Inbound, resource: str, accounts: Mapping[str, Account], now: datetime) -> Account:
     """Return the account that signed the request for the resource ``/bucket/key``."""
+    if _SIGNATURE not in inbound.params and oss_v1.is_meant(inbound):
+        return oss_v1.verify(inbound, resource, accounts, now)
     claim = _from_url(inbound) if _SIGNATURE in inbound.params else _from_header(inbound)
     account = find_account(claim.access_key, accounts)
     start = _start(claim)
     if claim.lifetime is None:
-        _check_skew(start, now)
+        check_skew(start, now)
     else:
         _check_expiry(start, claim.lifetime, account, now)
     query = encoding.without_query(f"?{inbound.query}", (_SIGNATURE,)).removeprefix("?")
@@ -58,7 +61,7 @@ def _from_header(inbound: Inbound) -> _Claim:
         raise Refused("AccessDenied", "You have no right to access this object because of bucket acl.")
     algorithm, _, rest = given.partition(" ")
     if algorithm != oss.ALGORITHM:
-        raise Refused("InvalidAuthorization", f"This emulator verifies {oss.ALGORITHM} only.")
+        raise Refused("InvalidAuthorization", f"This emulator verifies {oss.ALGORITHM} and V1 only.")
     fields = dict(field.strip().partition("=")[::2] for field in rest.split(","))
     if inbound.headers.get("x-oss-content-sha256") != oss.PAYLOAD:
         raise Refused("InvalidArgument", f"x-oss-content-sha256 must be {oss.PAYLOAD}.")
@@ -69,7 +72,7 @@ def _from_header(inbound: Inbound) -> _Claim:
 def _from_url(inbound: Inbound) -> _Claim:
     params = inbound.params
     if params.get("x-oss-signature-version") != oss.ALGORITHM:
-        raise Refused("InvalidAuthorization", f"This emulator verifies {oss.ALGORITHM} only.")
+        raise Refused("InvalidAuthorization", f"This emulator verifies {oss.ALGORITHM} and V1 only.")
     for name in params.keys() & inbound.headers.keys():
         if name.startswith("x-oss-") and params[name] != inbound.headers[name]:
             raise Refused("InvalidArgument", f"{name} differs between the query and the header.")
@@ -108,16 +111,6 @@ def _start(claim: _Claim) -> datetime:
     if claim.timestamp[:8] != claim.scope[:8]:
         raise Refused("InvalidAuthorization", "The date of the credential is not the date of the request.")
     return start
-
-
-def _check_skew(start: datetime, now: datetime) -> None:
-    if abs(now - start) > MAX_SKEW:
-        raise Refused(
-            "RequestTimeTooSkewed",
-            RequestTime=f"{start:%Y-%m-%dT%H:%M:%S.000Z}",
-            ServerTime=f"{now:%Y-%m-%dT%H:%M:%S.000Z}",
-            MaxAllowedSkewMilliseconds=str(int(MAX_SKEW.total_seconds() * 1000)),
-        )
 
 
 def _check_expiry(start: datetime, lifetime: timedelta, account: Account, now: datetime) -> None:

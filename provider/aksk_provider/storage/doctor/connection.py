@@ -19,7 +19,7 @@ from aksk_provider.errors import (
 from aksk_provider.signing import Credentials
 from aksk_provider.storage.doctor.links import token_finding
 from aksk_provider.storage.doctor.network import reach
-from aksk_provider.storage.doctor.places import host_findings, locate_url, region_finding
+from aksk_provider.storage.doctor.places import host_findings, is_local, locate_url, region_finding
 from aksk_provider.storage.doctor.report import Finding, Report, told
 from aksk_provider.storage.store import ObjectStore
 
@@ -54,7 +54,9 @@ def _settings(store: ObjectStore) -> Iterator[Finding]:
     region = f", region {config.region}" if config.region else ""
     yield Finding("ok", f"{config.vendor.title} at {url} ({config.endpoint.addressing}){region}")
     place = locate_url(config.vendor, url, config)
-    yield from host_findings(config.vendor, place, handed_out=False)
+    yield from host_findings(config.vendor, place)
+    if place.scheme == "http" and not is_local(place.host):
+        yield Finding("warn", "requests go out as plain HTTP, readable on the way", "write https:// in host")
     if wrong := region_finding(config.vendor, config.region, place.region):
         yield wrong
     if config.public_endpoint:

@@ -9,11 +9,18 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from aksk_provider.errors import InvalidRequestError, ObjectStorageError
-from aksk_provider.signing import Request, encoding, oss, recompute
+from aksk_provider.signing import Request, encoding, oss
 from aksk_provider.signing.decode import Decoded, decode_authorization, decode_url
 from aksk_provider.storage.config import StoreConfig
 from aksk_provider.storage.doctor.guesses import METHODS, Case, fitting_method, what_was_changed
-from aksk_provider.storage.doctor.places import Place, host_findings, locate_url, region_finding, vendor_of_host
+from aksk_provider.storage.doctor.places import (
+    Place,
+    host_findings,
+    link_findings,
+    locate_url,
+    region_finding,
+    vendor_of_host,
+)
 from aksk_provider.storage.doctor.report import Finding, Report, told
 from aksk_provider.storage.store import ObjectStore
 from aksk_provider.storage.vendors import VENDORS
@@ -51,6 +58,8 @@ def explain_url(
     findings += _when(decoded, now)
     findings += _token(decoded)
     findings += host_findings(VENDORS[decoded.vendor], place)
+    names = {name for name, _ in encoding.query_pairs(urlsplit(url).query)} | set(decoded.signed_headers)
+    findings += link_findings(VENDORS[decoded.vendor], place, method or "GET", {*names, *(headers or {})})
     if wrong := region_finding(VENDORS[decoded.vendor], decoded.region, place.region):
         findings.append(wrong)
     findings += _params(decoded, url)
@@ -215,9 +224,6 @@ def _by_secret(
     """Compute the signature again with the store's secret key, and tell whether it is that of the URL."""
     if decoded.vendor != config.vendor.name:
         yield Finding("error", f"the connection is for {config.vendor.title}", "use a connection of the link's vendor")
-        return
-    if not recompute.can_recompute(decoded):
-        yield Finding("ok", "the signature was not computed again: it is of version 1")
         return
     try:
         credentials = config.credentials()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from aksk_provider.signing import encoding
-from aksk_provider.storage.config import StoreConfig
+from aksk_provider.signing import Credentials, encoding
+from aksk_provider.storage.config import Addressing, Endpoint, StoreConfig
 from aksk_provider.storage.doctor.report import Finding
+from aksk_provider.storage.presigning.lint import lint
 from aksk_provider.storage.vendors import VENDORS, Vendor
+
+_NOBODY = Credentials("nobody", "nothing")  # what there is to say of tokens is said elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Place:
     bucket: str | None
     key: str
     region: str | None
-    addressing: str
+    addressing: Addressing
 
     @property
     def resource(self) -> str:
@@ -47,7 +50,7 @@ def locate_url(vendor: Vendor, url: str, config: StoreConfig | None = None) -> P
     if known and known["bucket"]:
         return Place(parts.scheme, host, known["bucket"], path, _region(vendor, host), "virtual")
     ours = (config.endpoint, config.public_endpoint) if config else ()
-    by_path = known or _is_local(host)
+    by_path = known or is_local(host)
     if not known:
         by_path = next((e.addressing == "path" for e in ours if e and e.host == parts.netloc), by_path)
     if by_path:
@@ -61,11 +64,8 @@ def vendor_of_host(host: str) -> Vendor | None:
     return next((vendor for vendor in VENDORS.values() if vendor.hosts.fullmatch(host)), None)
 
 
-def host_findings(vendor: Vendor, place: Place, *, handed_out: bool = True) -> Iterator[Finding]:
-    """Tell what is to be said about the host of a URL.
-
-    :param handed_out: the URL is a link for others, not where this machine sends its requests
-    """
+def host_findings(vendor: Vendor, place: Place) -> Iterator[Finding]:
+    """Tell what cannot work about the host and bucket of a URL."""
     owner = vendor_of_host(place.host)
     if owner and owner is not vendor:
         yield Finding(
@@ -82,21 +82,17 @@ def host_findings(vendor: Vendor, place: Place, *, handed_out: bool = True) -> I
             f"the bucket {place.bucket!r} in the {where} is no name of a bucket",
             f"name it by {vendor.bucket_rule}",
         )
-    if place.addressing == "path" and owner and place.bucket:
-        yield Finding(
-            "warn",
-            f"the bucket {place.bucket} is in the path",
-            f"put it before the host, {place.bucket}.{place.host}: {vendor.title} refuses paths for newer buckets",
-        )
-    inside = "internal" in place.host or _is_private(place.host)
-    if inside and handed_out:
-        yield Finding(
-            "warn",
-            f"the host {place.host} is reached from inside only",
-            "for other people, sign for the public_endpoint of the connection",
-        )
-    if place.scheme == "http" and (handed_out or not inside):
-        yield Finding("warn", "the URL is plain HTTP: whoever sees it on the way can use it", "use https")
+
+
+def link_findings(vendor: Vendor, place: Place, method: str, given: Collection[str]) -> Iterator[Finding]:
+    """Tell what may keep a link from working for the people it is meant for.
+
+    :param given: names of its parameters and of the headers that are sent with it
+    """
+    host = place.host.removeprefix(f"{place.bucket}.") if place.addressing == "virtual" else place.host
+    endpoint = Endpoint(place.scheme, host, place.addressing)
+    for text in lint(vendor, endpoint, _NOBODY, method=method, key=place.key, given=given):
+        yield Finding("warn", text.rstrip("."))
 
 
 def region_finding(vendor: Vendor, signed: str | None, of_host: str | None) -> Finding | None:
@@ -117,13 +113,9 @@ def _region(vendor: Vendor, host: str) -> str | None:
     return None if region == "cdn" else region
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Tell whether a host is an IP address or a single label."""
     return "." not in host or _ip(host) is not None
-
-
-def _is_private(host: str) -> bool:
-    address = _ip(host)
-    return host == "localhost" if address is None else address.is_private
 
 
 def _ip(host: str) -> IPv4Address | IPv6Address | None:

@@ -123,8 +123,6 @@ def _signature(vendor: Vendor, decoded: Decoded, request: Request, resource: str
     """Return the first difference between what the store signed and what was signed here."""
     theirs, to_sign = _said(body)
     changed = "something between here and the store (a proxy?) changes it; go around it, or let it pass unchanged"
-    if not recompute.can_recompute(decoded):
-        return Finding("error", "the signature does not match", "check the secret key")
     ours = recompute.signed_text(decoded, request, resource)
     if theirs is not None:
         difference = first_difference(decoded.version, ours.canonical, theirs)

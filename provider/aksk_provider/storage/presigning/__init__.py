@@ -1,0 +1,1 @@
+"""Links for people who have no keys: what they may do, through which host, until when."""

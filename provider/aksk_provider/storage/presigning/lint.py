@@ -1,0 +1,79 @@
+"""What will keep a link from working for the people it is meant for, in short sentences that hold no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aksk_provider.signing import Credentials
+from aksk_provider.storage.config import Endpoint
+from aksk_provider.storage.vendors import Caution, Vendor
+
+LOOPBACK = "The link leads to this machine itself: nobody else can use it. Name a public_endpoint."
+PRIVATE = "The link leads to a host of a private network: only who is in it can use it. Name a public_endpoint."
+PLAIN_HTTP = "The link is plain HTTP: whoever sees it pass can use it. Sign for an https:// endpoint."
+UNKNOWN_END = "The link is signed with a token whose end is not known here: it dies with the token, maybe earlier."
+_PRIVATE_NAMES = (".internal", ".local", ".lan", ".intranet", ".home.arpa", ".svc", ".svc.cluster.local")
+
+
+def lint(
+    vendor: Vendor,
+    endpoint: Endpoint,
+    credentials: Credentials,
+    *,
+    method: str,
+    key: str,
+    given: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Return the reasons why a link may not work, none if nothing is known against it.
+
+    :param endpoint: host that the link is signed for
+    :param given: names of the signed headers, and of the signed parameters as OSS and COS spell them
+    """
+    found, conditional = _of_endpoint(vendor, endpoint)
+    if conditional:
+        names = {name.lower() for name in given}
+        end_of_key = key[-16:].lower()
+        found += tuple(caution.text for caution in conditional if _applies(caution, method, end_of_key, names))
+    if credentials.token and credentials.expires_at is None:
+        found += (UNKNOWN_END,)
+    return found
+
+
+def _applies(caution: Caution, method: str, end_of_key: str, names: Collection[str]) -> bool:
+    return (
+        (not caution.methods or method in caution.methods)
+        and (not caution.keys or end_of_key.endswith(caution.keys))
+        and caution.unless not in names
+    )
+
+
+@lru_cache(maxsize=256)
+def _of_endpoint(vendor: Vendor, endpoint: Endpoint) -> tuple[tuple[str, ...], tuple[Caution, ...]]:
+    """Return what is to say of every link to an endpoint, and what depends on the link."""
+    host = urlsplit(f"//{endpoint.host}").hostname or ""
+    local = _local(host)
+    found = (local,) if local else (PLAIN_HTTP,) if endpoint.scheme == "http" else ()
+    about = [
+        caution
+        for caution in vendor.cautions
+        if (caution.hosts is None or caution.hosts.search(host))
+        and (caution.addressing is None or caution.addressing == endpoint.addressing)
+    ]
+    always = tuple(c.text for c in about if not (c.methods or c.keys or c.unless))
+    return found + always, tuple(c for c in about if c.methods or c.keys or c.unless)
+
+
+def _local(host: str) -> str | None:
+    """Return what to say of a host that other people do not reach."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return LOOPBACK
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return PRIVATE if "." not in host or host.endswith(_PRIVATE_NAMES) else None
+    if address.is_loopback or address.is_unspecified:
+        return LOOPBACK
+    return None if address.is_global else PRIVATE
