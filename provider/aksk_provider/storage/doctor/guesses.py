@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -67,7 +68,7 @@ def _guesses(case: Case, config: StoreConfig) -> Iterator[Case]:
 def _queries(case: Case, config: StoreConfig) -> Iterator[Case]:
     url = case.request.url
     for name in dict.fromkeys(unquote(part.partition("=")[0]) for part in urlsplit(url).query.split("&") if part):
-        if name.lower() in _UNSIGNED or name.lower().startswith(("x-oss-", "q-")):
+        if name.lower() in (*_UNSIGNED, *_TOKENS) or name.lower().startswith(("x-oss-", "q-")):
             continue
         text = f"the parameter {name} was added after it was signed"
         yield case.sent_to(encoding.without_query(url, (name.lower(),)), text)
@@ -101,7 +102,7 @@ def _paths(case: Case) -> Iterator[Case]:
     parts = urlsplit(case.request.url)
     bucket, _, key = case.resource[1:].partition("/")
     for path, told in (
-        (unquote(parts.path), "its key was percent-encoded once more after it was signed"),
+        (re.sub("%25(?=[0-9A-Fa-f]{2})", "%", parts.path), "its key was percent-encoded once more after it was signed"),
         (parts.path.replace("+", "%20"), "a space of the key was written as '+' after it was signed"),
         (f"/{bucket}{parts.path}", "it was signed for the bucket in the path, not in the host"),
         (parts.path.removeprefix(f"/{bucket}") or "/", "it was signed for the bucket in the host, not in the path"),
