@@ -30,9 +30,7 @@ class Done:
 class Running:
     """A command that runs; its standard streams are files below a folder."""
 
-    def __init__(
-        self, words: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes = b""
-    ) -> None:
+    def __init__(self, words: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes = b"") -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "in").write_bytes(given)
