@@ -103,14 +103,22 @@ class ServiceError(ObjectStorageError):
         self.hint = hint
         self.retry_after = retry_after
         self.clock_skew: float | None = None
-        parts = [f"{operation} failed: HTTP {status} {code}".rstrip()]
-        if message:
-            parts.append(f": {message}")
-        if request_id:
-            parts.append(f" (request id {request_id})")
-        if hint:
-            parts.append(f". {hint}")
-        super().__init__("".join(parts))
+        super().__init__(self._text())
+
+    def advise(self, hint: str) -> None:
+        """Say something else about what to do, once more is known."""
+        self.hint = hint
+        self.args = (self._text(),)
+
+    def _text(self) -> str:
+        parts = [f"{self.operation} failed: HTTP {self.status} {self.code}".rstrip()]
+        if self.message:
+            parts.append(f": {self.message}")
+        if self.request_id:
+            parts.append(f" (request id {self.request_id})")
+        if self.hint:
+            parts.append(f". {self.hint}")
+        return "".join(parts)
 
 
 class NotFoundError(ServiceError):

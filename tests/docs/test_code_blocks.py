@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from aksk_provider.cli.arguments import parser as command_parser
 from aksk_provider.emulator.__main__ import parser as emulator_parser
 from aksk_provider.provider_info import get_provider_info
 from aksk_provider.storage.config import StoreConfig
@@ -126,8 +127,9 @@ def pip(words: list[str]) -> None:
 
 
 def python(words: list[str]) -> None:
-    assert words[:2] == ["-m", "aksk_provider.emulator"]
-    emulator_parser().parse_args(words[2:])
+    assert words[0] == "-m"
+    parsers = {"aksk_provider": command_parser, "aksk_provider.emulator": emulator_parser}
+    parsers[words[1]]().parse_args(words[2:])
 
 
 def curl(words: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3.exceptions import ClosedPoolError
 
 from aksk_provider.signing import Request
@@ -45,14 +46,15 @@ class Connections:
         :param request: with the headers that are sent, ``Host`` and ``Content-Length`` among them
         :raises HTTPError: of urllib3, when there is no answer
         """
-        start = request.url.index("/", len("https://"))
-        origin, path = request.url[:start], request.url[start:]
+        scheme, _, rest = request.url.partition("://")
+        host, _, path = rest.partition("/")
+        origin = f"{scheme}://{host}"
         while True:
             pool, proxied = self._routes.get(origin) or self._find_route(origin)
             try:
                 return pool.urlopen(
                     request.method,
-                    request.url if proxied else path,
+                    request.url if proxied else f"/{path}",
                     body=body,
                     headers=request.headers,
                     retries=_ONCE,
@@ -65,12 +67,20 @@ class Connections:
             except ClosedPoolError:  # of a host not used for long, or of a store that was closed
                 self._routes.pop(origin, None)
 
+    def proxy(self, url: str) -> str | None:
+        """Return the proxy that requests to a URL go through."""
+        return select_proxy(url, self._settings(url)["proxies"])
+
+    def _settings(self, url: str) -> Mapping[str, Any]:
+        """Return proxies and certificates for a URL, from the configuration and the environment."""
+        with requests.Session() as session:
+            given = dict(self._config.proxies), True, self._config.verify, None
+            return session.merge_environment_settings(url, *given)
+
     def _find_route(self, origin: str) -> tuple[urllib3.HTTPConnectionPool, bool]:
         """Return the pool for a host, and whether its proxy must be told the whole URL."""
         request = requests.Request("GET", f"{origin}/").prepare()
-        with requests.Session() as session:
-            given = dict(self._config.proxies), True, self._config.verify, None
-            settings: Mapping[str, Any] = session.merge_environment_settings(request.url, *given)
+        settings = self._settings(f"{origin}/")
         verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
         pool: Any = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         self._adapter.cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]

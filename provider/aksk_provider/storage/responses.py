@@ -204,6 +204,16 @@ def service_error(
     return error
 
 
+def error_document(headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return the document that tells the error: the body, or for HEAD requests to OSS a header."""
+    if not body.strip() and (encoded := headers.get("x-oss-err")):
+        try:
+            return base64.b64decode(encoded)
+        except binascii.Error:
+            return b""
+    return body
+
+
 def _error_class(status: int, code: str, operation: Operation, vendor: Vendor) -> type[errors.ServiceError]:
     if code in _THROTTLED or status == 429:
         return errors.ThrottledError
@@ -234,13 +244,8 @@ def _error_fields(vendor: Vendor, headers: Mapping[str, str], body: bytes) -> di
             return {}
         names = {"code": "code", "message": "message", "request_id": "requestId"}
         return {ours: str(said[theirs]) for ours, theirs in names.items() if said.get(theirs)}
-    if not body.strip() and (encoded := headers.get("x-oss-err")):
-        try:
-            body = base64.b64decode(encoded)
-        except binascii.Error:
-            return {}
     try:
-        root = parse_xml(body)
+        root = parse_xml(error_document(headers, body))
     except errors.ObjectStorageError:
         return {}
     names = {"code": "Code", "message": "Message", "request_id": "RequestId", "endpoint": "Endpoint"}

@@ -26,6 +26,7 @@ from aksk_provider.storage.vendors import Scope
 log = logging.getLogger(__name__)
 _ERROR_BODY_LIMIT = 1024**2
 _SKEW = 30.0
+_REFUSED = (400, 401, 403)
 _HEADERS = {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
@@ -106,6 +107,21 @@ class Transport:
             raise responses.service_error(config.vendor, operation, response.status, response.headers, answer)
         return response.headers, answer
 
+    def knock(self, url: str) -> str | None:
+        """Ask a URL for nothing, without a signature, and return the time that the answer tells.
+
+        :raises TransportError: there was no answer
+        """
+        try:
+            with self._connections.exchange(Request("HEAD", url, _HEADERS), None) as response:
+                return response.headers.get("Date")
+        except (RequestException, HTTPError) as error:
+            raise retry.transport_error(f"HEAD {url}", self._config.endpoint, error) from error
+
+    def proxy(self, url: str) -> str | None:
+        """Return the proxy that requests to a URL go through."""
+        return self._connections.proxy(url)
+
     def _send_once(self, operation: Operation, body: bytes | Body) -> Response:
         """Send, and once more when a refusal has a cause that can be mended: rotated credentials, a wrong clock."""
         credentials = self._config.credentials()
@@ -130,7 +146,7 @@ class Transport:
         except (RequestException, HTTPError) as error:
             raise retry.transport_error(operation.describe(self._config.vendor), endpoint, error) from error
         if response.status >= 300:
-            raise self._error(operation, response)
+            raise self._error(operation, signed, response)
         return response
 
     def _reloaded(self, refused: Credentials) -> bool:
@@ -149,7 +165,7 @@ class Transport:
         log.warning("this machine's clock is %.0f s %s the store's: corrected here", abs(refusal.clock_skew), behind)
         return True
 
-    def _error(self, operation: Operation, response: Response) -> ServiceError:
+    def _error(self, operation: Operation, sent: Request, response: Response) -> ServiceError:
         with response:
             try:
                 body = response.read(_ERROR_BODY_LIMIT)
@@ -158,6 +174,11 @@ class Transport:
         error = responses.service_error(self._config.vendor, operation, response.status, response.headers, body)
         if date := response.headers.get("Date"):
             error.clock_skew = (parsedate_to_datetime(date) - self.now()).total_seconds()
+        if error.status in _REFUSED:
+            from aksk_provider.storage.doctor.refusals import advise
+
+            resource = f"/{operation.bucket}/{operation.key or ''}" if operation.bucket else "/"
+            advise(error, self._config.vendor, sent, responses.error_document(response.headers, body), resource)
         return error
 
     def _explained(self, error: ServiceError, operation: Operation) -> ServiceError:

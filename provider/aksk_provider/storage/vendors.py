@@ -112,6 +112,8 @@ class Vendor:
     :param sign_form: signs an upload form
     :param lifetimes: of presigned URLs
     :param parameters: its own names of the query parameters that the others call alike
+    :param temporary_key: what the access key of a temporary pair looks like, where it differs from a permanent one
+    :param permanent_key: what a permanent access key looks like, where it differs from a temporary one
     :param cautions: what is known against presigned URLs
     """
 
@@ -137,6 +139,8 @@ class Vendor:
     sign_form: FormSigner
     lifetimes: Lifetimes
     parameters: Mapping[str, str] = field(default_factory=dict)
+    temporary_key: re.Pattern[str] | None = None
+    permanent_key: re.Pattern[str] | None = None
     cautions: tuple[Caution, ...] = ()
 
 
@@ -237,6 +241,8 @@ OSS = Vendor(
     ),
     signer=_oss_signer,
     sign_form=oss_form,
+    temporary_key=re.compile(r"STS\..+"),
+    permanent_key=re.compile(r"LTAI[0-9A-Za-z]+"),
     lifetimes=Lifetimes(oss.DEFAULT_LIFETIME, oss.MAX_LIFETIME, oss.MAX_LIFETIME_WITH_TOKEN),
     cautions=(
         Caution(
@@ -315,6 +321,9 @@ COS = Vendor(
     ),
     signer=_cos_signer,
     sign_form=cos_form,
+    # Permanent SecretIds have 36 characters; temporary ones start alike and are longer
+    temporary_key=re.compile(r"AKID.{33,}"),
+    permanent_key=re.compile(r"AKID[0-9A-Za-z]{32}"),
     lifetimes=Lifetimes(cos.DEFAULT_LIFETIME),
     cautions=(
         Caution(

@@ -25,7 +25,9 @@ def verify(inbound: Inbound, _resource: str, accounts: Mapping[str, Account], no
         for request in _readings(inbound.as_signed())
     )
     if not signed:
-        raise Refused("SignatureDoesNotMatch")
+        canonical = _canonical(inbound.as_signed(), fields)
+        to_sign = cos.string_to_sign(canonical, fields["q-key-time"])
+        raise Refused("SignatureDoesNotMatch", StringToSign=to_sign, FormatString=canonical)
     check_token(account, inbound.headers.get(cos.TOKEN, inbound.params.get(cos.TOKEN)), now)
     return account
 
@@ -58,11 +60,15 @@ def _readings(request: Request) -> Iterator[Request]:
         yield replace(request, headers={**request.headers, "host": host})
 
 
-def _signature(request: Request, fields: Mapping[str, str], secret_key: str) -> str:
+def _canonical(request: Request, fields: Mapping[str, str]) -> str:
     listed_headers = {decoded(name) for name in fields["q-header-list"].split(";")}
     listed_params = set(fields["q-url-param-list"].split(";"))
     headers = cos.header_pairs(request, listed_headers.__contains__)
     params = cos.param_pairs(request, listed_params.__contains__)
-    canonical = cos.canonical_request(request, headers, params)
+    return cos.canonical_request(request, headers, params)
+
+
+def _signature(request: Request, fields: Mapping[str, str], secret_key: str) -> str:
     key_time = fields["q-key-time"]
-    return cos.signature(secret_key, key_time, cos.string_to_sign(canonical, key_time))
+    to_sign = cos.string_to_sign(_canonical(request, fields), key_time)
+    return cos.signature(secret_key, key_time, to_sign)
