@@ -84,7 +84,7 @@ class WaitingSensor(BaseSensorOperator):
             return first.xcom_value
         return self._wait(deadline, self._rejected)
 
-    def execute_complete(self, context: Context, event: dict[str, Any], deadline: float) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Return what the trigger found, or raise its error."""
         from aksk_provider.triggers import failures, waiting
 
@@ -99,7 +99,7 @@ class WaitingSensor(BaseSensorOperator):
         if accepted is not None:
             return self.condition().result(accepted)
         self.log.info("%s: there, but the check says not yet", self.condition())
-        return self._wait(deadline, event["results"])
+        return self._wait(event["deadline"], event["results"])
 
     def _wait(self, deadline: float, rejected: Sequence[Any] | None) -> Any:
         from aksk_provider.storage.waiting.conditions import to_plain
@@ -116,7 +116,7 @@ class WaitingSensor(BaseSensorOperator):
             rejected=None if rejected is None else waiting.digest(rejected),
         )
         remaining = timedelta(seconds=max(deadline - time.time(), 0))
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"deadline": deadline}, timeout=remaining)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=remaining)
 
     _rejected: Sequence[Any] | None = None
     _repeated = 0

@@ -8,11 +8,11 @@ is the same.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from time import monotonic
 from typing import Any
 
 import requests
@@ -112,7 +112,7 @@ class Exchange:
 
     def bucket_is_known(self, bucket: str | None) -> bool:
         """Tell whether the store said in the last ten minutes that the bucket is there and the object is not."""
-        return time.monotonic() - self._known_buckets.get(bucket or "", -_BUCKET_KNOWN_FOR) < _BUCKET_KNOWN_FOR
+        return monotonic() - self._known_buckets.get(bucket or "", -_BUCKET_KNOWN_FOR) < _BUCKET_KNOWN_FOR
 
     def needs_explanation(self, error: ServiceError, operation: Operation) -> bool:
         """Tell whether the vendor's code is missing from an error, and would tell something new."""
@@ -126,4 +126,4 @@ class Exchange:
     def learned(self, error: ServiceError, operation: Operation) -> None:
         """Remember that the bucket is there, when the error says that only the object is not."""
         if error.code == "NoSuchKey" and operation.bucket:
-            self._known_buckets[operation.bucket] = time.monotonic()
+            self._known_buckets[operation.bucket] = monotonic()

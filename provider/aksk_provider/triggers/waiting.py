@@ -75,7 +75,7 @@ class WaitTrigger(BaseTrigger):
         except TimeoutError:
             yield TriggerEvent({"status": TIMED_OUT})
         else:
-            yield TriggerEvent({"status": FOUND, "results": results})
+            yield TriggerEvent({"status": FOUND, "results": results, "deadline": self.deadline})
 
     async def _wait(self) -> list[Any]:
         from aksk_provider.storage.waiting.conditions import from_plain
