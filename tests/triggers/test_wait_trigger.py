@@ -60,9 +60,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     send = AsyncTransport._send
 
-    async def recording(self: AsyncTransport, credentials: Any, operation: Any, **options: Any) -> Any:
+    async def recording(self: AsyncTransport, credentials: Any, operation: Any, *rest: Any, **options: Any) -> Any:
         asked.append(f"{operation.method} {operation.key or dict(operation.params).get('prefix', '')}")
-        return await send(self, credentials, operation, **options)
+        return await send(self, credentials, operation, *rest, **options)
 
     monkeypatch.setattr(AsyncTransport, "_send", recording)
     return asked

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from aksk_provider.errors import (
     ServiceError,
     TransportError,
 )
-from aksk_provider.signing import Credentials
+from aksk_provider.signing import Credentials, Request
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.config import StoreConfig
 from aksk_provider.storage.credentials import Reloading
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 CONNECTIONS = 32
 _KEEP_ALIVE = 75.0
 _NAMES_KNOWN_FOR = 60
+_SIGNATURE_KEPT_FOR = 60.0
 T = TypeVar("T")
 Answer = tuple[Mapping[str, str], bytes]
 InThread = Callable[[Callable[..., Any]], Callable[..., Awaitable[Any]]]
@@ -44,6 +46,32 @@ def _in_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
         return await asyncio.to_thread(function, *arguments)
 
     return run
+
+
+class Kept:
+    """A signed request that is sent again while its signature is young: signing costs as much as sending.
+
+    The vendors accept a signature for many minutes: OSS for 15, BOS and COS for as long as it says, 30 and 5.
+    """
+
+    __slots__ = ("credentials", "headers", "until", "url")
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.credentials: Credentials | None = None
+
+    def fits(self, credentials: Credentials) -> bool:
+        """Tell whether it may be sent as it is."""
+        return self.credentials is credentials and monotonic() < self.until
+
+    def keep(self, request: Request, url: URL, credentials: Credentials) -> None:
+        """Keep a request that was signed just now."""
+        self.headers, self.url, self.credentials = request.headers, url, credentials
+        self.until = monotonic() + _SIGNATURE_KEPT_FOR
+
+    def forget(self) -> None:
+        """Sign anew the next time."""
+        self.credentials = None
 
 
 class AsyncTransport(Exchange):
@@ -80,15 +108,19 @@ class AsyncTransport(Exchange):
         if self._session is not None:
             await self._session.close()
 
-    async def read(self, operation: Operation) -> Answer:
+    async def read(self, operation: Operation, kept: Kept | None = None) -> Answer | None:
         """Sign, send and return headers and body, again after failures that may pass.
 
+        ``None`` means that the object of a HEAD is absent from a bucket that is there: what is said most while
+        waiting, without the cost of an error. Where that is not yet known, a 404 raises as all errors do.
+
+        :param kept: where the signed request may be kept, by a caller that sends the same again
         :raises ServiceError: the store's error
         :raises TransportError: there was no answer
         """
         try:
             try:
-                return await self._read_once(operation)
+                return await self._read_once(operation, kept or Kept())
             except ObjectStorageError as error:
                 if not error.retryable or self.config.max_attempts == 1:
                     raise
@@ -96,51 +128,53 @@ class AsyncTransport(Exchange):
         except ServiceError as error:
             raise await self._explained(error, operation) from None
 
-    async def _repeat(self, operation: Operation, first: ObjectStorageError) -> Answer:
+    async def _repeat(self, operation: Operation, first: ObjectStorageError) -> Answer | None:
         """Go on after a first failure; the policy is only made here, since making it costs more than a request."""
         failures = [first]
 
-        async def attempt() -> Answer:
+        async def attempt() -> Answer | None:
             if failures:
                 raise failures.pop()
-            return await self._read_once(operation)
+            return await self._read_once(operation, Kept())
 
-        answer: Answer = await retry.async_policy(self.config.max_attempts, self._count)(attempt)
+        answer: Answer | None = await retry.async_policy(self.config.max_attempts, self._count)(attempt)
         return answer
 
     def _count(self, _: tenacity.RetryCallState) -> None:
         self.repeated += 1
 
-    async def _read_once(self, operation: Operation) -> Answer:
+    async def _read_once(self, operation: Operation, kept: Kept) -> Answer | None:
         """Send, and once more when a refusal has a cause that can be mended: rotated credentials, a wrong clock."""
         credentials = self.config.credentials()
         try:
-            return await self._read_as(credentials, operation)
+            return await self._read_as(credentials, operation, kept)
         except PermissionDeniedError as refusal:
+            kept.forget()
             if not self.corrected_clock(refusal) and not await self._reloaded_once(credentials):
                 raise
-        return await self._read_as(self.config.credentials(), operation)
+        return await self._read_as(self.config.credentials(), operation, kept)
 
-    async def _read_as(self, credentials: Credentials, operation: Operation) -> Answer:
-        status, headers, body = await self._send(credentials, operation)
+    async def _read_as(self, credentials: Credentials, operation: Operation, kept: Kept) -> Answer | None:
+        status, headers, body = await self._send(credentials, operation, kept)
+        if status == 404 and operation.method == "HEAD" and self.bucket_is_known(operation.bucket):
+            return None
         if status >= 300 or (body and responses.error_in_body(self.config.vendor, body)):
             raise self.refusal(operation, status, headers, body)
         return headers, body
 
     async def _send(
-        self, credentials: Credentials, operation: Operation, *, read: bool = True
+        self, credentials: Credentials, operation: Operation, kept: Kept, *, read: bool = True
     ) -> tuple[int, Mapping[str, str], bytes]:
         if self._session is None:
             await self.aopen()
         assert self._session is not None
-        request = self.signed(operation, credentials)
+        if not kept.fits(credentials):
+            request = self.signed(operation, credentials)
+            kept.keep(request, URL(request.url, encoded=True), credentials)
+        url = kept.url
         try:
             async with self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=request.headers,
-                allow_redirects=False,
-                proxy=self._proxy(request.url),
+                operation.method, url, headers=kept.headers, allow_redirects=False, proxy=self._proxy(url)
             ) as response:
                 wanted = read or response.status >= 300
                 return response.status, response.headers, await response.read() if wanted else b""
@@ -164,7 +198,7 @@ class AsyncTransport(Exchange):
             return error
         asking = self.explaining(operation)
         try:
-            status, headers, body = await self._send(self.config.credentials(), asking, read=False)
+            status, headers, body = await self._send(self.config.credentials(), asking, Kept(), read=False)
             if status == error.status:
                 error = self.refusal(asking, status, headers, body)
         except TransportError:
@@ -182,10 +216,10 @@ class AsyncTransport(Exchange):
             return ssl.create_default_context(capath=bundle)
         return ssl.create_default_context(cafile=bundle)
 
-    def _proxy(self, url: str) -> str | None:
-        host = url.split("/", 3)[2]
+    def _proxy(self, url: URL) -> str | None:
+        host = url.authority
         if host not in self._proxies:
-            proxy = requests.utils.select_proxy(url, dict(self.environment(host)["proxies"]))
+            proxy = requests.utils.select_proxy(str(url), dict(self.environment(host)["proxies"]))
             if proxy and not proxy.startswith(("http://", "https://")):
                 scheme = proxy.partition(":")[0]
                 raise ConnectionConfigError(f"proxies: waiting in the triggerer needs an http proxy, not {scheme}")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aksk_provider.errors import BucketNotFoundError, NotFoundError, ObjectStorageError
-from aksk_provider.storage.async_transport import CONNECTIONS, AsyncTransport
+from aksk_provider.storage.async_transport import CONNECTIONS, AsyncTransport, Kept
 from aksk_provider.storage.waiting.conditions import Part
 from aksk_provider.storage.waiting.looks import Answer, Look
 
@@ -114,7 +114,7 @@ class Poller:
 class _Poll:
     """One look, repeated for its waiters."""
 
-    __slots__ = ("_busy", "_due", "_poller", "_timer", "_waiters", "look")
+    __slots__ = ("_busy", "_due", "_kept", "_poller", "_timer", "_waiters", "look")
 
     def __init__(self, poller: Poller, look: Look) -> None:
         self.look = look
@@ -123,6 +123,7 @@ class _Poll:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._busy = False
+        self._kept = Kept()
 
     def join(self, waiter: Waiter, first_in: float) -> None:
         """Look for one more."""
@@ -192,12 +193,13 @@ class _Poll:
     async def _ask(self, vendor: Any, page: str | None) -> Answer | None:
         self._poller.requests += 1
         try:
-            headers, body = await self._poller.transport.read(self.look.operation(vendor, page))
+            kept = self._kept if page is None else None
+            said = await self._poller.transport.read(self.look.operation(vendor, page), kept)
         except BucketNotFoundError:
             raise
         except NotFoundError:
             return None
-        return self.look.answer(vendor, page, headers, body)
+        return None if said is None else self.look.answer(vendor, page, *said)
 
     @staticmethod
     async def _hand_out(answer: Answer, asked: Sequence[Waiter]) -> tuple[Waiter, ...]:
