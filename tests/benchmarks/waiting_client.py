@@ -83,14 +83,14 @@ async def measure(kind: str, count: int, seconds: float, port: str) -> dict[str,
     make, process = KINDS[kind], psutil.Process()
     first = asyncio.ensure_future(run(make(-1)))  # imports, and the first client
     before = requests(port)
-    while requests(port) == before:
+    while requests(port) == before:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
     await asyncio.sleep(0.5)
     late: list[float] = []
     watching = asyncio.ensure_future(lags(late))
     idle, cpu, asked, began = process.memory_info().rss, time.process_time(), requests(port), time.monotonic()
     running = [asyncio.ensure_future(run(make(number))) for number in range(count)]
-    while time.monotonic() - began < INTERVAL * 1.2 or (kind != "ours_shared" and requests(port) - asked < count):
+    while time.monotonic() - began < INTERVAL * 1.2 or (kind != "ours_shared" and requests(port) - asked < count):  # noqa: ASYNC110
         await asyncio.sleep(0.2)
     started, starting = (time.process_time() - cpu) / count, p99(late)
     late.clear()

@@ -1,7 +1,7 @@
 """A store without objects that answers fast: ``python -m tests.benchmarks.waiting_server [KEYS]``; prints its port.
 
-Every object is absent, every listing has ``KEYS`` keys (none by default) in pages of 1,000, in the XML of OSS and S3. It
-tells how many requests it had at ``/-/count`` and ends when its standard input does.
+Every object is absent, every listing has ``KEYS`` keys (none by default) in pages of 1,000, in the XML of OSS and S3.
+It tells how many requests it had at ``/-/count`` and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Store(asyncio.Protocol):
         )
         truncated = str(bool(rest)).lower()
         return (
-            f'<?xml version="1.0"?><ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{truncated}</IsTruncated>'
-            f"{rest}{contents}</ListBucketResult>"
+            f'<?xml version="1.0"?><ListBucketResult><EncodingType>url</EncodingType>'
+            f"<IsTruncated>{truncated}</IsTruncated>{rest}{contents}</ListBucketResult>"
         ).encode()
 
     def _reply(self, status: bytes, body: bytes) -> None:
