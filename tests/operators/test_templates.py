@@ -17,7 +17,7 @@ from aksk_provider.operators import (
     PresignURLOperator,
     UploadObjectOperator,
 )
-from aksk_provider.sensors import ObjectKeySensor
+from aksk_provider.sensors import ObjectKeySensor, PrefixSensor, PrefixUnchangedSensor
 from tests.support import dag_runs
 from tests.support.clouds import Cloud
 
@@ -26,6 +26,8 @@ CLASSES = (
     AbortIncompleteUploadsOperator,
     DownloadObjectOperator,
     ObjectKeySensor,
+    PrefixSensor,
+    PrefixUnchangedSensor,
     PresignURLOperator,
     UploadObjectOperator,
 )
