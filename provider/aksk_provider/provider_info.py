@@ -15,6 +15,15 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-aksk",
         "name": "Object Storage (BOS / OSS / COS)",
         "description": "Baidu BOS, Alibaba OSS and Tencent COS with access key, secret key and token, signed natively.",
+        "asset-uris": [
+            {
+                "schemes": [scheme],
+                "handler": "aksk_provider.assets.sanitize_uri",
+                "to_openlineage_converter": "aksk_provider.assets.convert_asset_to_openlineage",
+                "factory": f"aksk_provider.assets.{scheme}_asset",
+            }
+            for scheme in ("bos", "oss", "cos")
+        ],
         "connection-types": [
             {
                 "connection-type": "aksk",

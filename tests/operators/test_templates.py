@@ -20,7 +20,7 @@ from aksk_provider.operators import (
     UploadObjectOperator,
     UploadTicketOperator,
 )
-from aksk_provider.sensors import ObjectKeySensor
+from aksk_provider.sensors import ObjectKeySensor, PrefixSensor, PrefixUnchangedSensor
 from tests.support import dag_runs
 from tests.support.clouds import Cloud
 
@@ -31,6 +31,8 @@ CLASSES = (
     FetchURLOperator,
     ObjectKeySensor,
     PresignManifestOperator,
+    PrefixSensor,
+    PrefixUnchangedSensor,
     PresignURLOperator,
     UploadObjectOperator,
     UploadTicketOperator,

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, T
 
 from aksk_provider.errors import BucketNotFoundError, InvalidRequestError, ObjectStorageError, PermissionDeniedError
 from aksk_provider.sensors import ObjectKeySensor
-from aksk_provider.triggers.object_key import ObjectKeyTrigger
+from aksk_provider.triggers.waiting import WaitTrigger
 from tests.support import dag_runs
 from tests.support.clouds import Cloud
 from tests.support.processes import python
@@ -37,13 +37,13 @@ def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
 def triggers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The arguments of every trigger that was made."""
     made: list[dict[str, Any]] = []
-    original = ObjectKeyTrigger.__init__
+    original = WaitTrigger.__init__
 
-    def recording(self: ObjectKeyTrigger, **arguments: Any) -> None:
+    def recording(self: WaitTrigger, **arguments: Any) -> None:
         made.append(arguments)
         original(self, **arguments)
 
-    monkeypatch.setattr(ObjectKeyTrigger, "__init__", recording)
+    monkeypatch.setattr(WaitTrigger, "__init__", recording)
     return made
 
 
@@ -146,11 +146,20 @@ def test_a_deferral_carries_the_timeout_and_no_secret(oss: Cloud, prefix: str, d
     with pytest.raises(TaskDeferred) as caught:
         sensor.execute({})
     deferred = caught.value
-    assert deferred.timeout.total_seconds() == 77
-    assert deferred.trigger.serialize() == (
-        "aksk_provider.triggers.object_key.ObjectKeyTrigger",
-        {"keys": [f"{prefix}missing"], "bucket": None, "aksk_conn_id": "aksk_default", "poke_interval": 3},
-    )
+    assert 76 < deferred.timeout.total_seconds() <= 77
+    path, arguments = deferred.trigger.serialize()
+    assert path == "aksk_provider.triggers.waiting.WaitTrigger"
+    assert 76 < arguments.pop("deadline") - time.time() <= 77
+    condition = {"kind": "Keys", "keys": [f"{prefix}missing"], "bucket": None, "any_of": False, "regex": False}
+    assert arguments == {
+        "condition": {**condition, "min_size": 0, "newer_than": None, "unchanged_for": 0.0},
+        "aksk_conn_id": "aksk_default",
+        "poke_interval": 3,
+        "backoff": False,
+        "max_wait": None,
+        "keep_going": False,
+        "rejected": None,
+    }
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from aksk_provider.signing import Credentials
 from aksk_provider.storage import ObjectStore, transfer
 from aksk_provider.storage.config import resolve
 from aksk_provider.storage.credentials import static
-from aksk_provider.storage.matching import find, find_all
+from aksk_provider.storage.matching import find
 from tests.conftest import PERMANENT, TEMPORARY
 
 BUCKETS = {"bos": "examplebucket", "oss": "examplebucket-oss", "cos": "examplebucket-1250000000"}
@@ -275,8 +275,6 @@ def test_wildcards_find_what_they_match(store: ObjectStore, folder: str) -> None
     ]
     assert [info.key for info in find(store, uri + "2026/[[]x].csv", None)] == [folder + "2026/[x].csv"]
     assert find(store, folder + "2027/*", None) == []
-    assert len(find_all(store, [folder + "*.txt", folder + "2026/a.csv"], None) or ()) == 2
-    assert find_all(store, [folder + "*.txt", folder + "missing"], None) is None
 
 
 def test_the_connection_test_says_what_is_wrong(emulator: Emulator, store: ObjectStore, vendor: str) -> None:

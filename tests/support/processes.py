@@ -85,6 +85,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill at once what a killed process left of its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def _group_lives(group_id: int) -> bool:
     for _ in range(20):
         try:
@@ -96,18 +102,19 @@ def _group_lives(group_id: int) -> bool:
 
 
 @contextlib.contextmanager
-def airflow(settings: Mapping[str, str], logs: Path, *, port: int) -> Iterator[dict[str, Any]]:
+def airflow(settings: Mapping[str, str], logs: Path, *, port: int, parallelism: int = 2) -> Iterator[dict[str, Any]]:
     """Run all of Airflow's services, healthy when the block begins, until it ends.
 
     :param settings: as :func:`tests.support.airflow_home.settings` returns them; the database is there already
     :param logs: folder for a log of each service
     :param port: port of the API server
+    :param parallelism: how many tasks run at once
     """
     url = f"http://127.0.0.1:{port}"
     settings = {
         **settings,
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__PARALLELISM": str(parallelism),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
@@ -128,6 +135,15 @@ def airflow(settings: Mapping[str, str], logs: Path, *, port: int) -> Iterator[d
         }
         _wait_until_healthy(url, running, logs)
         yield running
+
+
+@contextlib.contextmanager
+def triggerer(settings: Mapping[str, str], logs: Path, *, port: int) -> Iterator[Any]:
+    """Run another triggerer beside the services that :func:`airflow` runs, for one that was killed."""
+    settings = {**settings, "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/"}
+    log = logs / "triggerer-2.log"
+    with group(["airflow", "triggerer", "--skip-serve-logs"], settings, log, stdin=subprocess.DEVNULL) as process:
+        yield process
 
 
 def _wait_until_healthy(url: str, running: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from aksk_provider.assets import emit
 from aksk_provider.hooks.object_storage import ObjectStorageHook
 from aksk_provider.operators.many import is_many, manifest, summary
 
@@ -18,6 +19,10 @@ class UploadObjectOperator(BaseOperator):
 
     XCom for a file: ``uri, vendor, bucket, key, size, etag, crc64, version_id``; for a folder, a glob or a list:
     ``count, size, skipped, files, manifest``, where ``files`` is left out of more than 1,000 and listed in an object.
+
+    With an ``AssetAlias`` among its ``outlets`` it emits the asset that it wrote, which may have a templated key, with
+    these values as the event's extra; an ``Asset`` among them that is the object's own gets them too. For many files
+    the asset is their prefix.
 
     A large file goes in parts. When the task fails or is killed, its next try continues.
 
@@ -83,6 +88,7 @@ class UploadObjectOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, and return what the store said about the object or the objects."""
+        from aksk_provider.storage.config import locate_prefix
         from aksk_provider.storage.transfer import ManyOptions, TransferOptions
 
         each = TransferOptions(concurrency=self.concurrency, deadline=self.deadline)
@@ -102,7 +108,9 @@ class UploadObjectOperator(BaseOperator):
                 **properties,
             )
             names = ("uri", "vendor", "bucket", "key", "size", "etag", "crc64", "version_id")
-            return {name: getattr(info, name) for name in names}
+            written = {name: getattr(info, name) for name in names}
+            emit(context, self.outlets, info.vendor, info.bucket, info.key, written)
+            return written
         options = ManyOptions(self.workers, self.skip_equal, self.plan_only, each)
         results = self._hook.upload_many(
             self.source, self.key, self.bucket, overwrite=self.overwrite, options=options, **properties
@@ -111,6 +119,11 @@ class UploadObjectOperator(BaseOperator):
         if summed["files"] is None and not self.plan_only:
             key = f"{self.key.rstrip('/')}.manifest.jsonl"
             summed["manifest"] = self._hook.upload(manifest(results), key, self.bucket).uri
+        if self.outlets and not self.plan_only:
+            store = self._hook.store
+            bucket, prefix = locate_prefix(store.config, self.key, self.bucket)
+            told = {name: summed[name] for name in ("count", "size", "skipped", "manifest")}
+            emit(context, self.outlets, store.config.vendor.name, bucket, prefix, told)
         return summed
 
     def on_kill(self) -> None:

@@ -1,5 +1,6 @@
 """Sensors: wait for objects."""
 
 from aksk_provider.sensors.object_key import ObjectKeySensor
+from aksk_provider.sensors.prefix import PrefixSensor, PrefixUnchangedSensor
 
-__all__ = ["ObjectKeySensor"]
+__all__ = ["ObjectKeySensor", "PrefixSensor", "PrefixUnchangedSensor"]

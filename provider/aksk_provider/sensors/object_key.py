@@ -1,82 +1,90 @@
-"""Wait for objects."""
+"""Wait for objects by their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from airflow.configuration import conf
-from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
+from aksk_provider.sensors.base import WaitingSensor
 
-from aksk_provider.errors import ObjectStorageError
-from aksk_provider.hooks.object_storage import ObjectStorageHook
+if TYPE_CHECKING:
+    from aksk_provider.storage.waiting.conditions import Keys
+
+Check = Callable[[dict[str, Any]], bool]
 
 
-class ObjectKeySensor(BaseSensorOperator):
-    """Wait until each key has an object.
+class ObjectKeySensor(WaitingSensor):
+    """Wait until each key has an object, or any of them.
 
     Only a 404 means "not yet there"; any other failure, such as a 403 or a missing bucket, fails the task at once with
-    the vendor's code. XCom: the matched objects as a list of dictionaries.
+    the vendor's code. XCom: the matched objects as a list of dictionaries, with ``any_of`` those of the first key that
+    has some. Of a wildcard or regular expression, what a listing tells; of a plain key, also metadata and content type.
 
-    :param key: key or URI, or a list of them; ``*``, ``?`` and ``[...]`` are wildcards (``[*]`` is a literal star)
+    :param key: key or URI, or a list of them; ``*``, ``?`` and ``[...]`` are wildcards (``[*]`` is a literal star).
+        Only what starts like the pattern before its first wildcard is listed.
     :param bucket: bucket, by default the connection's
+    :param any_of: an object for one of the keys is enough
+    :param regex: the keys are regular expressions, each matching whole keys; only their literal start is listed
+    :param min_size: bytes an object must have to count
+    :param unchanged_for: how long an object must have been left alone to count: time or seconds since it was last
+        written, by the store's clock
+    :param newer_than: an object must have been modified then or later to count: a time, or ISO 8601 text such as
+        ``{{ data_interval_start }}``
+    :param check_fn: called in the worker with the dictionary of each object that was found; those it returns false
+        for do not count. A deferred sensor calls it again when other objects, or changed ones, are found.
     :param deferrable: wait in the triggerer, holding no worker slot; by default as ``[operators] default_deferrable``
     :param aksk_conn_id: id of a connection of type ``aksk``
     """
 
-    template_fields: Sequence[str] = ("key", "bucket", "aksk_conn_id")
-    ui_color = "#cfe2f3"
+    template_fields: Sequence[str] = ("key", "bucket", "newer_than", "aksk_conn_id")
 
     def __init__(
         self,
         *,
         key: str | Sequence[str],
         bucket: str | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        aksk_conn_id: str = ObjectStorageHook.default_conn_name,
+        any_of: bool = False,
+        regex: bool = False,
+        min_size: int = 0,
+        unchanged_for: timedelta | float = 0,
+        newer_than: str | datetime | None = None,
+        check_fn: Check | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.key = key
         self.bucket = bucket
-        self.deferrable = deferrable
-        self.aksk_conn_id = aksk_conn_id
+        self.any_of = any_of
+        self.regex = regex
+        self.min_size = min_size
+        self.unchanged_for = unchanged_for
+        self.newer_than = newer_than
+        self.check_fn = check_fn
 
-    def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
-        from aksk_provider.storage.matching import find_all
+    def condition(self) -> Keys:
+        """Return what is waited for."""
+        from aksk_provider.storage.waiting.conditions import Keys
 
-        found = find_all(ObjectStorageHook(self.aksk_conn_id).store, self._keys, self.bucket)
-        self.log.info("%s: %s", ", ".join(self._keys), "not yet there" if found is None else f"{len(found)} objects")
-        return PokeReturnValue(found is not None, [info.as_dict() for info in found or ()])
-
-    def execute(self, context: Context) -> Any:
-        """Wait in the worker, or in the triggerer when the first look does not find everything."""
-        if not self.deferrable:
-            return super().execute(context)
-        first = self.poke(context)
-        if first:
-            return first.xcom_value
-        from aksk_provider.triggers.object_key import ObjectKeyTrigger
-
-        return self.defer(
-            trigger=ObjectKeyTrigger(
-                keys=self._keys,
-                bucket=self.bucket,
-                aksk_conn_id=self.aksk_conn_id,
-                poke_interval=self.poke_interval,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout),
+        return Keys(
+            keys=[self.key] if isinstance(self.key, str) else list(self.key),
+            bucket=self.bucket,
+            any_of=self.any_of,
+            regex=self.regex,
+            min_size=self.min_size,
+            newer_than=self.newer_than.isoformat() if isinstance(self.newer_than, datetime) else self.newer_than,
+            unchanged_for=seconds(self.unchanged_for),
         )
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Return the objects that the trigger found, or raise its error."""
-        if event["status"] != "found":
-            raise ObjectStorageError(event["message"])
-        return event["objects"]
+    def accepted(self, results: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the objects that ``check_fn`` lets pass, ``None`` when a key has none left."""
+        if self.check_fn is None:
+            return results
+        kept = [[info for info in found if self.check_fn(info)] for found in results]
+        enough = any(kept) if self.any_of else all(kept)
+        return kept if enough else None
 
-    @property
-    def _keys(self) -> list[str]:
-        return [self.key] if isinstance(self.key, str) else list(self.key)
+
+def seconds(time: timedelta | float) -> float:
+    """Return a time in seconds."""
+    return time.total_seconds() if isinstance(time, timedelta) else float(time)

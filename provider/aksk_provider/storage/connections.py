@@ -21,6 +21,12 @@ _POOL = 64
 _ONCE = urllib3.Retry(False)
 
 
+def environment(config: StoreConfig, url: str) -> Mapping[str, Any]:
+    """Return ``proxies``, ``verify`` and ``cert`` for a URL; the configuration's win over the environment's."""
+    with requests.Session() as session:
+        return session.merge_environment_settings(url, dict(config.proxies), True, config.verify, None)
+
+
 class Connections:
     """Sends requests as they are: no cookies, no ``.netrc``, no redirects, no second attempt.
 
@@ -69,18 +75,12 @@ class Connections:
 
     def proxy(self, url: str) -> str | None:
         """Return the proxy that requests to a URL go through."""
-        return select_proxy(url, self._settings(url)["proxies"])
-
-    def _settings(self, url: str) -> Mapping[str, Any]:
-        """Return proxies and certificates for a URL, from the configuration and the environment."""
-        with requests.Session() as session:
-            given = dict(self._config.proxies), True, self._config.verify, None
-            return session.merge_environment_settings(url, *given)
+        return select_proxy(url, environment(self._config, url)["proxies"])
 
     def _find_route(self, origin: str) -> tuple[urllib3.HTTPConnectionPool, bool]:
         """Return the pool for a host, and whether its proxy must be told the whole URL."""
         request = requests.Request("GET", f"{origin}/").prepare()
-        settings = self._settings(f"{origin}/")
+        settings = environment(self._config, f"{origin}/")
         verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
         pool: Any = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         self._adapter.cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]

@@ -33,22 +33,45 @@ def ended_by(cancelled: threading.Event) -> Iterator[None]:
         _cancelled.reset(token)
 
 
-def policy(max_attempts: int, reached: Callable[[], int] = lambda: 0) -> tenacity.Retrying:
+def policy(
+    max_attempts: int,
+    reached: Callable[[], int] = lambda: 0,
+    before_sleep: Callable[[tenacity.RetryCallState], None] = lambda _: None,
+) -> tenacity.Retrying:
     """Return a policy that repeats what failed with an error marked ``retryable``.
 
     :param max_attempts: how often it is tried without getting any further
     :param reached: tells how far it got
+    :param before_sleep: told of every failure that is repeated
 
     It waits as long as the store asked (``Retry-After``, at most two minutes), else exponentially with jitter.
     """
     return tenacity.Retrying(
         stop=_StopWithoutProgress(max_attempts, reached),
-        retry=tenacity.retry_if_exception(lambda error: getattr(error, "retryable", False)),
+        retry=tenacity.retry_if_exception(is_retryable),
         wait=_wait,
         sleep=_sleep,
-        before_sleep=_log_retry,
+        before_sleep=_told(before_sleep),
         reraise=True,
     )
+
+
+def async_policy(
+    max_attempts: int, before_sleep: Callable[[tenacity.RetryCallState], None] = lambda _: None
+) -> tenacity.AsyncRetrying:
+    """Return the same policy for coroutines, which sleeps without blocking."""
+    return tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_attempt(max_attempts),
+        retry=tenacity.retry_if_exception(is_retryable),
+        wait=_wait,
+        before_sleep=_told(before_sleep),
+        reraise=True,
+    )
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Tell whether a failure may pass."""
+    return bool(getattr(error, "retryable", False))
 
 
 class _StopWithoutProgress(stop_base):
@@ -90,6 +113,14 @@ def _sleep(seconds: float) -> None:
         time.sleep(seconds)
     elif cancelled.wait(seconds):
         raise TransferCancelledError("cancelled while waiting for the next attempt")
+
+
+def _told(before_sleep: Callable[[tenacity.RetryCallState], None]) -> Callable[[tenacity.RetryCallState], None]:
+    def tell(state: tenacity.RetryCallState) -> None:
+        _log_retry(state)
+        before_sleep(state)
+
+    return tell
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

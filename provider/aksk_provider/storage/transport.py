@@ -1,36 +1,28 @@
-"""Sends operations: builds the URL, signs, sends, repeats, and turns refusals into errors. Opens the sockets."""
+"""Sends operations: repeats, mends what a refusal tells, and turns refusals into errors."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import tenacity
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aksk_provider import __version__
 from aksk_provider.errors import PermissionDeniedError, ServiceError, TransportError
-from aksk_provider.signing import Credentials, Request, Signer
+from aksk_provider.signing import Credentials, Request
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.bodies import Body
-from aksk_provider.storage.config import Endpoint, StoreConfig
+from aksk_provider.storage.config import StoreConfig
 from aksk_provider.storage.connections import Connections, Response
-from aksk_provider.storage.credentials import Reloading
+from aksk_provider.storage.exchange import ERROR_BODY_LIMIT, HEADERS, Exchange
 from aksk_provider.storage.operations import Operation
-from aksk_provider.storage.vendors import Scope
 
 log = logging.getLogger(__name__)
-_ERROR_BODY_LIMIT = 1024**2
-_SKEW = 30.0
-_REFUSED = (400, 401, 403)
-_HEADERS = {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
-class Transport:
+class Transport(Exchange):
     """Requests to one endpoint. Redirects are never followed: they would take the credentials along.
 
     :param config: endpoint, credentials and transport settings
@@ -38,36 +30,19 @@ class Transport:
     """
 
     def __init__(self, config: StoreConfig, clock: Callable[[], datetime]) -> None:
-        self._config = config
-        self._clock = clock
-        self._clock_offset = timedelta()
-        self._known_buckets: set[str] = set()
+        super().__init__(config, clock)
         self._connections = Connections(config)
 
     def close(self) -> None:
         """Close the connections."""
         self._connections.close()
 
-    def now(self) -> datetime:
-        """Return the time to sign with: this machine's, corrected by what the store's answers told."""
-        return self._clock() + self._clock_offset
-
-    def request(self, operation: Operation, endpoint: Endpoint) -> Request:
-        """Return the request that an operation is at an endpoint."""
-        url = endpoint.url(operation.bucket, operation.key, operation.query)
-        return Request(operation.method, url, operation.headers)
-
-    def signer(self, operation: Operation, endpoint: Endpoint, headers: Collection[str] | None = None) -> Signer:
-        """Return the signer of an operation at an endpoint.
-
-        :param headers: names of the headers to sign, by default those the vendor's SDK signs
-        """
-        scope = Scope(self._config.region, operation.bucket, endpoint.addressing == "path", headers)
-        return self._config.vendor.signer(scope)
-
     def retrying(self) -> tenacity.Retrying:
         """Return the retry policy."""
-        return retry.policy(self._config.max_attempts)
+        return retry.policy(self.config.max_attempts, before_sleep=self._count)
+
+    def _count(self, _: tenacity.RetryCallState) -> None:
+        self.repeated += 1
 
     def send(self, operation: Operation, *, repeat: bool = True) -> Response:
         """Sign and send, again after failures that may pass, and return the answer with its body unread.
@@ -89,13 +64,26 @@ class Transport:
         try:
             return self.retrying()(self._read_once, operation, body)
         except ServiceError as error:
-            if operation.method == "HEAD":
-                raise self._explained(error, operation) from None
-            raise
+            raise self._explained(error, operation) from None
+
+    def knock(self, url: str) -> str | None:
+        """Ask a URL for nothing, without a signature, and return the time that the answer tells.
+
+        :raises TransportError: there was no answer
+        """
+        try:
+            with self._connections.exchange(Request("HEAD", url, HEADERS), None) as response:
+                return response.headers.get("Date")
+        except (RequestException, HTTPError) as error:
+            raise retry.transport_error(f"HEAD {url}", self.config.endpoint, error) from error
+
+    def proxy(self, url: str) -> str | None:
+        """Return the proxy that requests to a URL go through."""
+        return self._connections.proxy(url)
 
     def _read_once(self, operation: Operation, body: bytes | Body) -> tuple[Mapping[str, str], bytes]:
         """Send and read the answer to its end, however empty: only then its connection is used again."""
-        config = self._config
+        config = self.config
         response = self._send_once(operation, body)
         try:
             answer = response.read(decode_content=False)
@@ -107,93 +95,44 @@ class Transport:
             raise responses.service_error(config.vendor, operation, response.status, response.headers, answer)
         return response.headers, answer
 
-    def knock(self, url: str) -> str | None:
-        """Ask a URL for nothing, without a signature, and return the time that the answer tells.
-
-        :raises TransportError: there was no answer
-        """
-        try:
-            with self._connections.exchange(Request("HEAD", url, _HEADERS), None) as response:
-                return response.headers.get("Date")
-        except (RequestException, HTTPError) as error:
-            raise retry.transport_error(f"HEAD {url}", self._config.endpoint, error) from error
-
-    def proxy(self, url: str) -> str | None:
-        """Return the proxy that requests to a URL go through."""
-        return self._connections.proxy(url)
-
     def _send_once(self, operation: Operation, body: bytes | Body) -> Response:
         """Send, and once more when a refusal has a cause that can be mended: rotated credentials, a wrong clock."""
-        credentials = self._config.credentials()
+        credentials = self.config.credentials()
         try:
             return self._send_as(credentials, operation, body)
         except PermissionDeniedError as refusal:
-            if not self._corrected_clock(refusal) and not self._reloaded(credentials):
+            if not self.corrected_clock(refusal) and not self.reloaded(credentials):
                 raise
-        return self._send_as(self._config.credentials(), operation, body)
+        return self._send_as(self.config.credentials(), operation, body)
 
     def _send_as(self, credentials: Credentials, operation: Operation, body: bytes | Body) -> Response:
-        endpoint = self._config.endpoint
-        request = self.request(operation, endpoint)
-        given = {name.lower() for name in request.headers}
-        headers = {name: value for name, value in _HEADERS.items() if name.lower() not in given} | dict(request.headers)
-        if len(body) or request.method in ("PUT", "POST"):
-            headers["Content-Length"] = str(len(body))
-        unsigned = Request(request.method, request.url, headers)
-        signed = self.signer(operation, endpoint).sign(unsigned, credentials, now=self.now())
+        signed = self.signed(operation, credentials, len(body))
         try:
             response = self._connections.exchange(signed, body if len(body) else None)
         except (RequestException, HTTPError) as error:
-            raise retry.transport_error(operation.describe(self._config.vendor), endpoint, error) from error
-        if response.status >= 300:
-            raise self._error(operation, signed, response)
-        return response
-
-    def _reloaded(self, refused: Credentials) -> bool:
-        source = self._config.credentials
-        if not isinstance(source, Reloading) or not source.reload(refused):
-            return False
-        log.info("the connection has other credentials now: trying again with them")
-        return True
-
-    def _corrected_clock(self, refusal: ServiceError) -> bool:
-        """Take over the store's time when a refusal shows that this machine's is far off."""
-        if refusal.clock_skew is None or abs(refusal.clock_skew) < _SKEW:
-            return False
-        self._clock_offset += timedelta(seconds=refusal.clock_skew)
-        behind = "behind" if refusal.clock_skew > 0 else "ahead of"
-        log.warning("this machine's clock is %.0f s %s the store's: corrected here", abs(refusal.clock_skew), behind)
-        return True
-
-    def _error(self, operation: Operation, sent: Request, response: Response) -> ServiceError:
+            config = self.config
+            raise retry.transport_error(operation.describe(config.vendor), config.endpoint, error) from error
+        if response.status < 300:
+            return response
         with response:
             try:
-                body = response.read(_ERROR_BODY_LIMIT)
+                told = response.read(ERROR_BODY_LIMIT)
             except HTTPError:
-                body = b""
-        error = responses.service_error(self._config.vendor, operation, response.status, response.headers, body)
-        if date := response.headers.get("Date"):
-            error.clock_skew = (parsedate_to_datetime(date) - self.now()).total_seconds()
-        if error.status in _REFUSED:
-            from aksk_provider.storage.doctor.refusals import advise
-
-            resource = f"/{operation.bucket}/{operation.key or ''}" if operation.bucket else "/"
-            advise(error, self._config.vendor, sent, responses.error_document(response.headers, body), resource)
-        return error
+                told = b""
+        raise self.refusal(operation, signed, response.status, response.headers, told)
 
     def _explained(self, error: ServiceError, operation: Operation) -> ServiceError:
         """Return an error that names the vendor's code: answers to HEAD have no body, those to GET have one.
 
-        A missing bucket is told from a missing object this way; once that is known it is not asked again.
+        A missing bucket is told from a missing object this way; once that is known it is not asked again for a while.
         """
-        if error.code or error.retryable or (error.status == 404 and operation.bucket in self._known_buckets):
+        if not self.needs_explanation(error, operation):
             return error
         try:
-            self._send_once(replace(operation, method="GET", headers={"Range": "bytes=0-0"}), b"").close()
+            self._send_once(self.explaining(operation), b"").close()
         except ServiceError as explained:
             error = explained if explained.status == error.status else error
         except TransportError:
             log.debug("%s: the store does not say why", error.operation)
-        if error.code == "NoSuchKey" and operation.bucket:
-            self._known_buckets.add(operation.bucket)
+        self.learned(error, operation)
         return error
