@@ -44,7 +44,18 @@ python_maximum_signature_line_length = 100
 
 # References into other projects are not resolved: the build needs no network and no Airflow. Ours are all checked.
 nitpicky = True
-third_party = ["airflow", "pendulum", "requests", "starlette", "tenacity", "typing_extensions", "urllib3", "uvicorn"]
+third_party = [
+    "airflow",
+    "aiohttp",
+    "pendulum",
+    "requests",
+    "starlette",
+    "tenacity",
+    "typing_extensions",
+    "urllib3",
+    "yarl",
+    "uvicorn",
+]
 nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join([*third_party, *sys.stdlib_module_names])})(\..*)?"),
     (r"py:.*", rf"({'|'.join(dir(builtins))}|\.\.\.|Buffer)"),

@@ -83,8 +83,10 @@ async def measure(kind: str, count: int, seconds: float, port: str) -> dict[str,
     make, process = KINDS[kind], psutil.Process()
     first = asyncio.ensure_future(run(make(-1)))  # imports, and the first client
     before = requests(port)
-    while requests(port) == before:  # noqa: ASYNC110
+    while requests(port) == before:
         await asyncio.sleep(0.2)
+        if first.done():
+            first.result()
     await asyncio.sleep(0.5)
     late: list[float] = []
     watching = asyncio.ensure_future(lags(late))
