@@ -47,12 +47,14 @@ nitpicky = True
 third_party = [
     "airflow",
     "jinja2",
+    "aiohttp",
     "pendulum",
     "requests",
     "starlette",
     "tenacity",
     "typing_extensions",
     "urllib3",
+    "yarl",
     "uvicorn",
 ]
 nitpick_ignore_regex = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -25,25 +25,24 @@ class Table:
 
     def text(self) -> str:
         """Return aligned columns."""
-        return "\n".join([*_aligned([self.columns, *self.rows]), "", *_aligned(self._compared()), "", *self.notes])
+        return "\n".join([*self._blocks(_aligned), *self.notes])
 
     def markdown(self) -> str:
         """Return Markdown tables, and the notes below them."""
-        return "\n".join([*_markdown([self.columns, *self.rows]), "", *_markdown(self._compared()), "", *self.notes])
+        return "\n".join([*self._blocks(_markdown), *self.notes])
 
-    def _compared(self) -> list[Sequence[str]]:
-        return [("goal", "found", "wanted", ""), *self.goals] if self.goals else []
+    def _blocks(self, lines_of: Callable[[Sequence[Sequence[str]]], list[str]]) -> Iterator[str]:
+        tables = [[self.columns, *self.rows], [("goal", "found", "wanted", ""), *self.goals]]
+        for table in tables if self.goals else tables[:1]:
+            yield from lines_of(table)
+            yield ""
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    if not lines:
-        return []
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> list[str]:
-    if not lines:
-        return []
     rule = ["---", *["---:"] * (len(lines[0]) - 1)]
     return ["| " + " | ".join(cells) + " |" for cells in (lines[0], rule, *lines[1:])]

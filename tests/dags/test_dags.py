@@ -104,7 +104,7 @@ def test_waiting_for_exports_ends_when_all_is_there(incoming: str, cloud: Cloud)
         for name, body in {"part-1.csv": b"1\n", "part-22.csv": b"22\n", "_SUCCESS": b""}.items():
             store.put(incoming + name, body)
     result = run("waiting_for_exports", prefix=incoming)
-    assert result.xcom("report") == {"bytes": 17, "parts": [f"{incoming}part-1.csv", f"{incoming}part-22.csv"]}
+    assert result.xcom("report") == {"bytes": 15, "parts": [f"{incoming}part-1.csv", f"{incoming}part-22.csv"]}
 
 
 def test_on_new_object_publishes_what_it_counted(cloud: Cloud) -> None:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.log import mask_secret
 
 from aksk_provider.errors import InvalidRequestError
-from aksk_provider.storage.presigning import inspection
-from aksk_provider.storage.presigning.recipes import Recipe
 
 if TYPE_CHECKING:
     from aksk_provider.hooks.object_storage import ObjectStorageHook
     from aksk_provider.signing import Credentials, PresignedURL
+    from aksk_provider.storage.presigning.recipes import Recipe
 
 log = logging.getLogger(__name__)
 # Airflow's masker compiles everything again for each text that is added, in the task and in its supervisor: hundreds of
@@ -25,6 +24,8 @@ _SIGNATURES = 100
 
 def mask_url(url: str) -> None:
     """Keep a link out of what this task logs and renders from now on: the URL, its signature and its token."""
+    from aksk_provider.storage.presigning import inspection
+
     mask_secret(list(inspection.secrets(url)))
 
 
@@ -37,6 +38,8 @@ def mask_links(links: Sequence[PresignedURL], credentials: Credentials | None = 
     :param credentials: what they were signed with; the secret key and the token are masked as well. Airflow does that
         by itself for what stands in a connection, not for what the environment gives
     """
+    from aksk_provider.storage.presigning import inspection
+
     for secret in (credentials.secret_key, credentials.token) if credentials else ():
         if secret:
             mask_secret(list(inspection.encoded_forms(secret)))
@@ -57,6 +60,8 @@ def mask_link(link: PresignedURL, credentials: Credentials | None = None) -> Non
 
 def mask_links_in(value: Any) -> None:
     """Mask every link in a value from a template: in a text, or in the lists and dictionaries that hold one."""
+    from aksk_provider.storage.presigning import inspection
+
     if isinstance(value, str):
         for url in inspection.links_in(value):
             mask_url(url)
@@ -73,6 +78,8 @@ def sign_recipe(hook: type[ObjectStorageHook], recipe: Recipe | Mapping[str, Any
 
     :raises InvalidRequestError: it is no recipe, or the connection is for another cloud
     """
+    from aksk_provider.storage.presigning.recipes import Recipe
+
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
     opened = hook(recipe.conn_id)
     config = opened.store.config

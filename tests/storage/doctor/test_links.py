@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from html import escape
 
 import pytest
 import requests
+import time_machine
 
 from aksk_provider.signing import CosSigner, Credentials, OssSigner, Request
 from aksk_provider.storage import ObjectStore
@@ -26,6 +27,12 @@ def store(request: pytest.FixtureRequest, make_store: MakeStore) -> ObjectStore:
     vendor, keys = request.param.split("-")
     account = (PERMANENT if keys == "permanent" else TEMPORARY)[vendor]
     return make_store(vendor, account, endpoint=f"https://{HOSTS[vendor]}")
+
+
+@pytest.fixture(autouse=True)
+def begin_now() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=True):
+        yield
 
 
 def texts(report: Report, *levels: str) -> list[str]:

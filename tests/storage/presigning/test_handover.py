@@ -132,7 +132,7 @@ def test_a_form_is_sent_by_a_command(store: ObjectStore, tmp_path: Path) -> None
     ran(handover.form_command(form, name, values), tmp_path)
     assert store.head(values["key"]).metadata == {"a": "@b;<c>"}
     with store.get(values["key"]) as stored:
-        assert stored.content == CONTENT
+        assert stored.read() == CONTENT
 
 
 def test_a_form_that_leaves_a_field_open_needs_it(store: ObjectStore) -> None:

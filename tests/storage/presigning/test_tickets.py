@@ -64,7 +64,7 @@ def test_a_ticket_is_used_without_any_key(store: ObjectStore, file: Path) -> Non
     assert (info.uri, info.size, info.etag) == (store.uri(key), SIZE, found.etag)
     assert (found.size, found.content_type, found.metadata) == (SIZE, "application/x-own", {"from": "us"})
     with store.get(key) as stored:
-        assert stored.content == file.read_bytes()
+        assert stored.read() == file.read_bytes()
     store.delete(key)
 
 
@@ -76,7 +76,7 @@ def test_curl_alone_is_enough(store: ObjectStore, file: Path, tmp_path: Path) ->
     done = subprocess.run(["sh", script, file], env=environment, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
     with store.get(key) as stored:
-        assert stored.content == file.read_bytes()
+        assert stored.read() == file.read_bytes()
     store.delete(key)
     assert sorted(tmp_path.iterdir()) == sorted([file, script])
 

@@ -30,7 +30,7 @@ def content_disposition(filename: str) -> str:
     for char in name:
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(char) in _TURNING:
             raise InvalidRequestError(f"filename {filename!r} holds the control character {char!a}")
-    plain = _ascii(name)
+    plain = _ascii(name) or "_"
     disposition = f'attachment; filename="{plain}"'
     return disposition if plain == name else f"{disposition}; filename*=UTF-8''{encoding.encode(name)}"
 

@@ -63,8 +63,8 @@ class Poller:
     def __init__(self, transport: AsyncTransport) -> None:
         self.transport = transport
         self.requests = 0
-        self._polls: dict[Look, _Poll] = {}
-        self._queue: asyncio.Queue[_Poll] = asyncio.Queue()
+        self._polls: dict[Look, Poll] = {}
+        self._queue: asyncio.Queue[Poll] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
         self._idle = 0
 
@@ -77,7 +77,7 @@ class Poller:
         """
         poll = self._polls.get(waiter.part.look)
         if poll is None:
-            poll = self._polls[waiter.part.look] = _Poll(self, waiter.part.look)
+            poll = self._polls[waiter.part.look] = Poll(self, waiter.part.look)
         poll.join(waiter, first_in)
         try:
             return await waiter.future
@@ -87,7 +87,7 @@ class Poller:
             if poll.leave(waiter):
                 del self._polls[poll.look]
 
-    def enqueue(self, poll: _Poll) -> None:
+    def enqueue(self, poll: Poll) -> None:
         """Look as soon as a connection is free."""
         self._queue.put_nowait(poll)
         if self._queue.qsize() > self._idle and len(self._workers) < CONNECTIONS:
@@ -111,7 +111,7 @@ class Poller:
             await poll.look_now()
 
 
-class _Poll:
+class Poll:
     """One look, repeated for its waiters."""
 
     __slots__ = ("_busy", "_due", "_kept", "_poller", "_timer", "_waiters", "look")
