@@ -16,10 +16,11 @@ from airflow.sdk import BaseOperator, Context
 from aksk_provider.errors import InvalidRequestError
 from aksk_provider.hooks.links import mask_links_in
 from aksk_provider.hooks.object_storage import ObjectStorageHook
-from aksk_provider.storage.presigning.recipes import Recipe, is_recipe
 
 if TYPE_CHECKING:
     import jinja2
+
+    from aksk_provider.storage.presigning.recipes import Recipe
 
 
 class FetchURLOperator(BaseOperator):
@@ -109,6 +110,8 @@ class FetchURLOperator(BaseOperator):
 
     def _link(self, method: str) -> tuple[str, Mapping[str, str]]:
         """Return URL and required headers of what was given, which must be good for the method."""
+        from aksk_provider.storage.presigning.recipes import Recipe, is_recipe
+
         link = self.url if not isinstance(self.url, str) else _parsed(self.url)
         if isinstance(link, str):
             return link, {}
