@@ -6,10 +6,10 @@ import asyncio
 import re
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +40,8 @@ MILLION = 1_000_000
         (r"in/a|out/b", ""),
         (r"in/[|]", "in/"),
         (r"in/\|x", "in/|x"),
+        (r"in/[](]|out/b", ""),
+        (r"in/[^])](|)", "in/"),
         (r"(?i)in/a", ""),
         (r"in/\d", "in/"),
         ("年/月", "年/月"),
@@ -49,6 +51,7 @@ def test_only_the_literal_start_of_an_expression_is_listed(pattern: str, start: 
     assert expression(pattern)[0] == start
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 @given(st.text("ab|.*+?()[]\\^${}0", max_size=8), st.text("ab|.0", max_size=6))
 def test_what_an_expression_matches_starts_with_what_is_listed(pattern: str, key: str) -> None:
     try:
@@ -96,6 +99,8 @@ def test_a_million_keys_are_matched_in_constant_memory(million: StoreConfig) -> 
     """Fails when a look keeps what does not match; the loop runs on meanwhile."""
     condition = Keys(["data/*77777.csv", "data/000000001.csv*"])
     late: list[float] = []
+    process = psutil.Process()
+    resident = [process.memory_info().rss]
 
     async def watch() -> None:
         loop = asyncio.get_running_loop()
@@ -103,6 +108,7 @@ def test_a_million_keys_are_matched_in_constant_memory(million: StoreConfig) -> 
             due = loop.time() + 0.02
             await asyncio.sleep(0.02)
             late.append(loop.time() - due)
+            resident.append(process.memory_info().rss)
 
     async def wait() -> list[int]:
         poller = Poller(AsyncTransport(million, lambda: datetime.now(timezone.utc)))
@@ -114,11 +120,8 @@ def test_a_million_keys_are_matched_in_constant_memory(million: StoreConfig) -> 
         await poller.aclose()
         return [len(found) for found in results]
 
-    tracemalloc.start(1)
     assert asyncio.run(wait()) == [10]
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 12e6
+    assert max(resident) - resident[0] < 25e6, "a million kept would be 400 MB"
     assert sorted(late)[int(len(late) * 0.9)] < 1
 
 

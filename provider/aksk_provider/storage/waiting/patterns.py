@@ -10,6 +10,8 @@ from aksk_provider.errors import InvalidRequestError
 
 _WILDCARD = re.compile(r"[*?\[]")
 _SPECIAL = frozenset(".^$*+?{}[]\\|()")
+#: an escape, or a set, in which ] may come first
+_NOT_SYNTAX = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _QUANTIFIERS = frozenset("*?{")
 Matches = Callable[[str], object]
 
@@ -60,16 +62,9 @@ def _literal_start(pattern: str) -> str:
 
 def _has_alternatives(pattern: str) -> bool:
     """Tell whether there is a ``|`` outside groups, sets and escapes; what precedes it then starts only some keys."""
-    depth, in_set = 0, False
-    chars = iter(pattern)
-    for char in chars:
-        if char == "\\":
-            next(chars, None)
-        elif in_set:
-            in_set = char != "]"
-        elif char == "[":
-            in_set = True
-        elif char in "()":
+    depth = 0
+    for char in _NOT_SYNTAX.sub("", pattern):
+        if char in "()":
             depth += 1 if char == "(" else -1
         elif char == "|" and depth == 0:
             return True
