@@ -44,7 +44,7 @@ class Connections:
         """Send and return the answer with its body unread, undecoded.
 
         :param request: with the headers that are sent, ``Host`` and ``Content-Length`` among them
-        :raises HTTPError: of urllib3, when there is no answer
+        :raises urllib3.exceptions.HTTPError: when there is no answer
         """
         scheme, _, rest = request.url.partition("://")
         host, _, path = rest.partition("/")

@@ -77,11 +77,9 @@ def presign_many(
     """Yield the link of each key, in order, signed when it is asked for; nothing is sent and nothing is collected.
 
     A link lives ``expires_in`` from when it is yielded; links of the same second start together. With ``expires_at``
-    all end together, and asking for more after that time raises.
+    all end together, and asking for more after that time raises. What may keep them from working is in the log, once.
 
     :param keys: keys or URIs; may be endless
-    What may keep them from working is in the log, once.
-
     :param method: the one HTTP method the links are good for
     :param options: the rest of what :meth:`~aksk_provider.storage.store.ObjectStore.presign` takes, without
         ``version_id``, which is of one object

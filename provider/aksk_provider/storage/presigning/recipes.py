@@ -35,7 +35,7 @@ class Recipe:
     :param headers: headers to sign, which the user of the link must then send
     :param params: query parameters to sign
 
-    The others are those of :meth:`~aksk_provider.hooks.object_storage.ObjectStorageHook.presign`.
+    The others are those of :meth:`~aksk_provider.hooks.presigning.PresigningHook.presign`.
     """
 
     vendor: str
