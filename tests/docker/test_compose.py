@@ -85,6 +85,13 @@ def test_every_part_of_the_cluster_is_there_and_is_asked_whether_it_is_healthy()
             assert condition == {"condition": wanted}, name
 
 
+def test_one_service_builds_the_image_of_all() -> None:
+    builds = {name: service["build"] for name, service in SERVICES.items() if "build" in service}
+    assert builds == {"migrate": {"context": "..", "dockerfile": "docker/Dockerfile"}}
+    assert (DOCKER / builds["migrate"]["context"] / builds["migrate"]["dockerfile"]).is_file()
+    assert {name for name, service in SERVICES.items() if service["image"] == "airflow-aksk"} == {*AIRFLOW, "emulator"}
+
+
 def test_every_volume_that_is_mounted_is_declared_or_is_there() -> None:
     mounts = [mount.split(":")[:2] for service in SERVICES.values() for mount in service.get("volumes", [])]
     named = {source for source, _ in mounts if "/" not in source}

@@ -42,7 +42,7 @@ def test_it_starts_from_the_official_image_of_the_airflow_that_is_tested() -> No
 
 
 def test_it_ends_as_a_user_other_than_root() -> None:
-    assert re.findall(r"^USER (\S+)", TEXT, re.MULTILINE) == ["50000"]
+    assert re.findall(r"^USER (\S+)", TEXT, re.MULTILINE) == ["50000:0"]
 
 
 def test_what_it_copies_is_there_and_is_let_through() -> None:
