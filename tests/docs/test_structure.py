@@ -12,7 +12,7 @@ from tests.docs.pages import PAGES, ROOT, blocks, blocks_of
 
 DOCS = ROOT / "docs"
 TRANSLATIONS = [ROOT / "README.zh-CN.md", *sorted(DOCS.glob("*.zh-CN.md"))]
-PICTURE = "docs/images/connection-form.png"
+PICTURE = "docs/images/connection-oss.png"
 
 
 def included(page: Path) -> list[Path]:
