@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "docker" / "README.md"]
+PAGES = [*READMES, *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^```(?P<language>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,12 +24,17 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
 def blocks(*languages: str) -> list[Block]:
     """Return the blocks of all pages that are written in one of the languages; without one, all blocks."""
     return [block for page in PAGES for block in _of(page) if not languages or block.language in languages]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Return the blocks of one page."""
+    return list(_of(page))
 
 
 def commands() -> list[tuple[Block, list[str]]]:

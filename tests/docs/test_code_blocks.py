@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from aksk_provider.cli.arguments import parser as command_parser
 from aksk_provider.emulator.__main__ import parser as emulator_parser
@@ -100,8 +101,14 @@ def test_a_connection_in_json_can_be_used(block: Block, monkeypatch: pytest.Monk
 
 
 def export(words: list[str]) -> None:
+    from airflow.configuration import conf
+
     for word in words:
         name, _, value = word.partition("=")
+        if re.fullmatch(r"AIRFLOW__[A-Z]+__[A-Z_]+", name):
+            _, section, option = name.lower().split("__")
+            assert option in conf.configuration_description[section]["options"]
+            continue
         assert re.fullmatch(r"AIRFLOW_CONN_[A-Z_]+", name)
         assert reads_alike(value).bucket
 
@@ -137,8 +144,25 @@ def curl(words: list[str]) -> None:
     assert all(word in ("--fail", "--output", "--header", "--upload-file") for word in words if word.startswith("-"))
 
 
+def docker(words: list[str]) -> None:
+    """Only what it names can be checked here: there may be no engine. ``tests/docker`` looks closer."""
+    if words[0] == "build":
+        assert (ROOT / words[words.index("-f") + 1]).is_file()
+        return
+    services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text("utf-8"))["services"]
+    assert words[:3] == ["compose", "--project-directory", "docker"]
+    assert words[3] in ("logs", "down")
+    assert all(word in services or word in ("--follow", "--volumes") for word in words[4:])
+
+
+def docker_up(words: list[str]) -> None:
+    assert words == []
+    assert (ROOT / "docker" / "up").is_file()
+
+
 CHECKS: dict[str, Callable[[list[str]], None]] = {
-    "airflow": airflow, "curl": curl, "export": export, "make": make, "pip": pip, "python": python,
+    "airflow": airflow, "curl": curl, "docker": docker, "docker/up": docker_up, "export": export, "make": make,
+    "pip": pip, "python": python,
 }  # fmt: skip
 
 
@@ -152,7 +176,8 @@ def test_a_command_is_one_that_works(block: Block, command: list[str]) -> None:
 @pytest.mark.parametrize("block", blocks(), ids=str)
 def test_a_block_is_run_read_or_included(block: Block) -> None:
     """Fails for a block in a language that nothing here checks; ``text`` is for what is not code."""
-    assert block.language in (*RUN, *READ, "text") or re.fullmatch(r"\{(toctree|literalinclude)\}.*", block.language)
+    directive = re.fullmatch(r"\{(toctree|literalinclude|include)\}.*", block.language)
+    assert block.language in (*RUN, *READ, "text") or directive
 
 
 def test_the_table_of_fields_has_every_field_of_the_form() -> None:
