@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from aksk_provider.operators.links import ConsoleLink, ObjectLink
 from aksk_provider.operators.many import is_many, manifest, summary
 
 
@@ -47,6 +48,7 @@ class UploadObjectOperator(BaseOperator):
     )
     template_fields_renderers = {"metadata": "json", "headers": "json"}  # noqa: RUF012 - as Airflow declares it
     ui_color = "#d9ead3"
+    operator_extra_links = (ConsoleLink(), ObjectLink())
 
     def __init__(
         self,
