@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from aksk_provider.emulator import Account, Bucket, Emulator
 from aksk_provider.emulator.faults import Fault, Slow
@@ -55,6 +55,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Loopback is asked directly, whatever proxy the machine has
         args = ["--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"]
+        expect.set_options(timeout=30_000)
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         yield running
         running.close()
@@ -100,6 +101,12 @@ def fields(store: Emulator, vendor: str) -> dict[str, Any]:
     }
 
 
+def start(api: Api, dag_id: str, **conf: Any) -> str:
+    """Start a run with a short name, and return its path."""
+    api.call("POST", f"dags/{dag_id}/dagRuns", dag_run_id="first", logical_date=None, conf=conf)
+    return f"dags/{dag_id}/dagRuns/first"
+
+
 @pytest.fixture(scope="session")
 def airflow_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
     """Airflow's services as processes of their own; the runs go on while the form is tested."""
@@ -123,7 +130,7 @@ def airflow_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirf
             api = Api(port)
             until(lambda: api.call("GET", "dags")["total_entries"] == 2)
             runs = {
-                "object_storage_tour": api.start("object_storage_tour", conn_id="aksk_oss", mebibytes=48),
-                "monthly_reports": api.start("monthly_reports", folder=str(reports)),
+                "object_storage_tour": start(api, "object_storage_tour", conn_id="aksk_oss", mebibytes=48),
+                "monthly_reports": start(api, "monthly_reports", folder=str(reports)),
             }
             yield RunningAirflow(api.url, api, store, runs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 #: by file name without its ending, what each shows
 PICTURES = {
@@ -24,13 +24,13 @@ LARGEST = 200_000
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 
 
-def take(page: Page, name: str, folder: Path) -> None:
-    """Take a picture of what is seen, into the documentation where ``SCREENSHOTS`` is set.
+def take(seen: Page | Locator, name: str, folder: Path) -> None:
+    """Take a picture of a page or a part of it, into the documentation where ``SCREENSHOTS`` is set.
 
     :param folder: where it goes otherwise
     """
     assert name in PICTURES
     target = (FOLDER if os.environ.get("SCREENSHOTS") else folder) / f"{name}.png"
     target.parent.mkdir(exist_ok=True)
-    page.screenshot(path=target, animations="disabled", caret="hide")
+    seen.screenshot(path=target, animations="disabled", caret="hide")
     assert target.stat().st_size <= LARGEST

@@ -27,6 +27,7 @@ def vendor(request: pytest.FixtureRequest, airflow_ui: RunningAirflow) -> Iterat
 
 def add(page: Page, airflow_ui: RunningAirflow) -> Locator:
     """Open an empty form for a connection of our type."""
+    page.set_viewport_size({"width": 1000, "height": 1200})
     page.goto(f"{airflow_ui.url}/connections")
     page.get_by_role("button", name="Add Connection").click()
     dialog = page.get_by_role("dialog")
@@ -64,14 +65,15 @@ def fill(page: Page, dialog: Locator, airflow_ui: RunningAirflow, vendor: str, f
     for name, value in {"login": account.access_key, "password": account.secret_key, "schema": BUCKETS[vendor]}.items():
         dialog.locator(f"input[name={name}]").fill(value)
     if vendor == "oss":
-        take(page, "connection-fields", folder)
+        take(dialog, "connection-fields", folder)
     expect(dialog.get_by_role("button", name="Save")).to_be_disabled()
     choose_cloud(page, dialog, vendor)
     dialog.locator("#element_region").fill(REGIONS[vendor])
     if account.token:
         dialog.locator("#element_security_token").fill(account.token)
-    page.wait_for_timeout(300)  # the drop-down fades out
-    take(page, f"connection-{vendor}", folder)
+    dialog.locator("#element_region").blur()
+    page.wait_for_timeout(300)  # the section unfolds
+    take(dialog, f"connection-{vendor}", folder)
     section(dialog, "Standard Fields")
     dialog.locator("input[name=host]").fill(f"http://{airflow_ui.store.host}")
     dialog.locator("input[name=port]").fill(str(airflow_ui.store.port))

@@ -46,7 +46,7 @@ def test_a_browser_uploads_by_form(store: ObjectStore, page: Page, tmp_path: Pat
     info = store.head(key)
     assert (info.size, info.content_type, info.metadata) == (len(CONTENT), "text/csv", {"a": '"<b>&'})
     with store.get(key) as stored:
-        assert stored.content == CONTENT
+        assert stored.read() == CONTENT
 
 
 def test_a_browser_names_the_file_below_a_prefix(store: ObjectStore, page: Page, tmp_path: Path) -> None:
