@@ -56,7 +56,11 @@ airflow: $(VENV)/.installed ## the same, with the Airflow UI left open until Ctr
 
 .PHONY: test
 test: $(VENV)/.installed ## all tests; WORKERS=2, PYTEST_ARGS="-k name"
-	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+.PHONY: screenshots
+screenshots: $(VENV)/.installed ## the pictures of the documentation, by the tests of the UI, into docs/images
+	@SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/ui/test_connection_form.py tests/ui/test_task_pages.py
 
 .PHONY: check
 check: lint types imports docs ## everything that is checked without running the code

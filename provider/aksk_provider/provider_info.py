@@ -32,18 +32,25 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": [],
                     "relabeling": {
-                        "login": "Access key (AK, COS: SecretId)",
-                        "password": "Secret key (SK, COS: SecretKey)",
+                        "login": "Access key (AK)",
+                        "password": "Secret key (SK)",
                         "host": "Endpoint",
                         "schema": "Default bucket",
                     },
                     "placeholders": {
-                        "host": "derived from cloud and region; or https://bj.bcebos.com, a custom domain, http://127.0.0.1:9000",
+                        "login": "BOS: Access Key, OSS: AccessKey ID, COS: SecretId",
+                        "password": "BOS: Secret Key, OSS: AccessKey Secret, COS: SecretKey",
+                        "host": "empty: cloud and region tell it; or https://bj.bcebos.com",
+                        "port": "empty: the endpoint's own",
                         "schema": "examplebucket, COS: examplebucket-1250000000",
                     },
                 },
                 "conn-fields": _connection_fields(),
             }
+        ],
+        "extra-links": [
+            "aksk_provider.operators.links.ConsoleLink",
+            "aksk_provider.operators.links.ObjectLink",
         ],
     }
 
@@ -52,7 +59,7 @@ def _connection_fields() -> dict[str, Any]:
     return {
         "vendor": _field(
             "Cloud",
-            "Whose object storage this is.",
+            "Whose object storage this is. URIs begin with bos://, oss:// or cos://.",
             _CLOUD,
             type="string",
             enum=["bos", "oss", "cos"],
@@ -60,27 +67,29 @@ def _connection_fields() -> dict[str, Any]:
         ),
         "region": _field(
             "Region",
-            "BOS: bj, OSS: cn-hangzhou, COS: ap-guangzhou. Not needed when the endpoint names it.",
+            "BOS: bj, OSS: cn-hangzhou, COS: ap-guangzhou. May be empty when the endpoint names it.",
             _CLOUD,
             examples=["bj", "gz", "su", "cn-hangzhou", "cn-shanghai", "cn-beijing", "ap-guangzhou", "ap-shanghai"],
         ),
         "security_token": _field(
             "Security token",
-            "Token of a temporary (STS) key pair; empty for permanent keys.",
+            "Only for a temporary key pair. BOS: sessionToken, OSS: SecurityToken, COS: Token (sessionToken) of the "
+            "answer that also gave the pair.",
             _CLOUD,
             format="password",
         ),
         "addressing": _field(
             "Addressing",
-            "How requests name the bucket. auto: in the host for the clouds' own hosts, in the path for IP addresses, "
-            "not at all for custom domains.",
+            "Where requests name the bucket. virtual: examplebucket.bj.bcebos.com, path: 127.0.0.1:9000/examplebucket, "
+            "cname: a custom domain that stands for it. auto: as the endpoint looks.",
             _ADDRESSING,
             enum=["auto", "virtual", "path", "cname"],
             default="auto",
         ),
         "public_endpoint": _field(
             "Public endpoint",
-            "Host that presigned URLs point to, when other people do not reach the endpoint: https://files.example.com",
+            "Host that presigned URLs point to, where other people do not reach the endpoint: a custom domain such as "
+            "https://files.example.com, or https://oss-cn-hangzhou.aliyuncs.com beside an internal endpoint.",
             _ADDRESSING,
         ),
         "signature_version": _field(

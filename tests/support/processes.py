@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +102,21 @@ def _group_lives(group_id: int) -> bool:
 
 
 @contextlib.contextmanager
-def airflow(settings: Mapping[str, str], logs: Path, *, port: int, parallelism: int = 2) -> Iterator[dict[str, Any]]:
-    """Run all of Airflow's services, healthy when the block begins, until it ends.
+def airflow(
+    settings: Mapping[str, str],
+    logs: Path,
+    *,
+    port: int,
+    parallelism: int = 2,
+    services: Sequence[str] = SERVICES,
+) -> Iterator[dict[str, Any]]:
+    """Run Airflow's services, healthy when the block begins, until it ends.
 
     :param settings: as :func:`tests.support.airflow_home.settings` returns them; the database is there already
     :param logs: folder for a log of each service
     :param port: port of the API server
     :param parallelism: how many tasks run at once
+    :param services: which of them, the API server among them
     """
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -131,7 +139,7 @@ def airflow(settings: Mapping[str, str], logs: Path, *, port: int, parallelism: 
             name: stack.enter_context(
                 group(["airflow", name, *flags.get(name, ())], settings, logs / f"{name}.log", stdin=subprocess.DEVNULL)
             )
-            for name in SERVICES
+            for name in services
         }
         _wait_until_healthy(url, running, logs)
         yield running
@@ -148,7 +156,7 @@ def triggerer(settings: Mapping[str, str], logs: Path, *, port: int) -> Iterator
 
 def _wait_until_healthy(url: str, running: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:
     deadline = time.monotonic() + 120
-    while not _healthy(url):
+    while not _healthy(url, running):
         for name, process in running.items():
             if process.poll() is not None:
                 raise StartError(f"{name} ended:\n{tail(logs / f'{name}.log')}")
@@ -157,13 +165,13 @@ def _wait_until_healthy(url: str, running: Mapping[str, subprocess.Popen[bytes]]
         time.sleep(0.3)
 
 
-def _healthy(url: str) -> bool:
+def _healthy(url: str, services: Iterable[str]) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/api/v2/monitor/health", timeout=5) as answer:
             states = json.load(answer)
     except (OSError, ValueError):
         return False
-    parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    parts = {"metadatabase", *(name.replace("-", "_") for name in services)} - {"api_server"}
     return all((states.get(part) or {}).get("status") == "healthy" for part in parts)
 
 

@@ -255,10 +255,8 @@ class ObjectStorageHook(PresigningHook):
         return sign_recipe(cls, recipe)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the store whether it accepts the connection; for the UI's Test button."""
-        from aksk_provider.errors import ObjectStorageError
+        """Try the connection, for Airflow's Test button and command, and say in one sentence what is wrong."""
+        from aksk_provider.hooks.doctor import examine_hook, in_one_sentence
 
-        try:
-            return True, self.store.check()
-        except ObjectStorageError as error:
-            return False, str(error)
+        report = examine_hook(self)
+        return report.ok, in_one_sentence(report)

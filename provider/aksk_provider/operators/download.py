@@ -12,6 +12,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from aksk_provider.operators.links import ConsoleLink, ObjectLink
 from aksk_provider.operators.many import is_wildcard, manifest, summary
 
 
@@ -39,6 +40,7 @@ class DownloadObjectOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("key", "target", "bucket", "version_id", "checksum", "aksk_conn_id")
     ui_color = "#d9ead3"
+    operator_extra_links = (ConsoleLink(), ObjectLink())
 
     def __init__(
         self,

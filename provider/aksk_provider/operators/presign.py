@@ -14,6 +14,7 @@ from aksk_provider.errors import InvalidRequestError
 from aksk_provider.hooks.links import mask_links
 from aksk_provider.hooks.object_storage import ObjectStorageHook
 from aksk_provider.operators.arguments import instant, lifetime, own_params
+from aksk_provider.operators.links import ConsoleLink, ObjectLink
 from aksk_provider.signing import PresignedURL
 
 _SPECIAL = (
@@ -75,6 +76,7 @@ class PresignURLOperator(BaseOperator):
         "aksk_conn_id",
     )
     ui_color = "#fff2cc"
+    operator_extra_links = (ConsoleLink(), ObjectLink())
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, Context
 
 from aksk_provider.assets import emit
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from aksk_provider.operators.links import ConsoleLink, ObjectLink
 from aksk_provider.operators.many import is_many, manifest, summary
 
 
@@ -52,6 +53,7 @@ class UploadObjectOperator(BaseOperator):
     )
     template_fields_renderers = {"metadata": "json", "headers": "json"}  # noqa: RUF012 - as Airflow declares it
     ui_color = "#d9ead3"
+    operator_extra_links = (ConsoleLink(), ObjectLink())
 
     def __init__(
         self,

@@ -36,6 +36,8 @@ _HINTS = {
     "InvalidToken": "Use the token that belongs to this key pair",
 }
 
+NAMES_ANOTHER = "The store names another endpoint"
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
@@ -188,7 +190,7 @@ def service_error(
     endpoint = said.get("endpoint") or (headers.get("Location", "") if 300 <= status < 400 else "")
     hint = hints.get(code, "")
     if endpoint:
-        hint = f"The store names another endpoint, {endpoint.partition('?')[0]}: set it as the host of the connection"
+        hint = f"{NAMES_ANOTHER}, {endpoint.partition('?')[0]}: set it as the host of the connection"
     kind = _error_class(status, code, operation, vendor)
     error = kind(
         vendor=vendor.name,

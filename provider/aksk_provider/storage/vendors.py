@@ -14,6 +14,7 @@ from typing import Literal
 from aksk_provider.errors import ConnectionConfigError
 from aksk_provider.signing import BosSigner, CosSigner, OssSigner, OssV1Signer, Signer, bos, cos, oss
 from aksk_provider.signing.forms import FormSigner, bos_form, cos_form, oss_form
+from aksk_provider.storage import consoles
 
 MIB = 1024**2
 _INSTALLERS = (".apk", ".ipa")
@@ -110,6 +111,7 @@ class Vendor:
     :param environment: variables for access key, secret key and token, by preference
     :param signer: makes the signer for a scope
     :param sign_form: signs an upload form
+    :param console: address of a folder in the vendor's web console, from (region or ``None``, bucket, folder)
     :param lifetimes: of presigned URLs
     :param parameters: its own names of the query parameters that the others call alike
     :param temporary_key: what the access key of a temporary pair looks like, where it differs from a permanent one
@@ -137,6 +139,7 @@ class Vendor:
     environment: tuple[tuple[str, str, str], ...]
     signer: Callable[[Scope], Signer]
     sign_form: FormSigner
+    console: Callable[[str | None, str, str], str]
     lifetimes: Lifetimes
     parameters: Mapping[str, str] = field(default_factory=dict)
     temporary_key: re.Pattern[str] | None = None
@@ -194,6 +197,7 @@ BOS = Vendor(
     ),
     signer=_bos_signer,
     sign_form=bos_form,
+    console=consoles.bos,
     lifetimes=Lifetimes(bos.DEFAULT_LIFETIME),
     parameters={
         "response-content-type": "responseContentType",
@@ -241,6 +245,7 @@ OSS = Vendor(
     ),
     signer=_oss_signer,
     sign_form=oss_form,
+    console=consoles.oss,
     temporary_key=re.compile(r"STS\..+"),
     permanent_key=re.compile(r"LTAI[0-9A-Za-z]+"),
     lifetimes=Lifetimes(oss.DEFAULT_LIFETIME, oss.MAX_LIFETIME, oss.MAX_LIFETIME_WITH_TOKEN),
@@ -321,6 +326,7 @@ COS = Vendor(
     ),
     signer=_cos_signer,
     sign_form=cos_form,
+    console=consoles.cos,
     # Permanent SecretIds have 36 characters; temporary ones start alike and are longer
     temporary_key=re.compile(r"AKID.{33,}"),
     permanent_key=re.compile(r"AKID[0-9A-Za-z]{32}"),

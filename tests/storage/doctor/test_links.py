@@ -21,6 +21,12 @@ NOW = datetime.now(timezone.utc).replace(microsecond=0)
 KEYS = [f"{vendor}-{keys}" for vendor in HOSTS for keys in ("permanent", "temporary")]
 
 
+@pytest.fixture(autouse=True)
+def the_time_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let NOW be when the test runs: modules may be imported minutes before."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(timezone.utc).replace(microsecond=0))
+
+
 @pytest.fixture(params=KEYS)
 def store(request: pytest.FixtureRequest, make_store: MakeStore) -> ObjectStore:
     """A store at its vendor's own host; nothing is sent."""

@@ -21,6 +21,7 @@ from aksk_provider.storage.doctor.links import token_finding
 from aksk_provider.storage.doctor.network import reach
 from aksk_provider.storage.doctor.places import host_findings, is_local, locate_url, region_finding
 from aksk_provider.storage.doctor.report import Finding, Report, told
+from aksk_provider.storage.responses import NAMES_ANOTHER
 from aksk_provider.storage.store import ObjectStore
 
 _SKEW = 30.0
@@ -118,15 +119,15 @@ def _accepted(store: ObjectStore) -> Iterator[Finding]:
     except PermissionDeniedError as error:
         yield from _listing_refused(store, error)
     except ServiceError as error:
-        yield Finding("error", str(error))
+        yield _refused(error)
     except ObjectStorageError as error:
         yield Finding("error", str(error))
 
 
 def _listing_refused(store: ObjectStore, refusal: PermissionDeniedError) -> Iterator[Finding]:
     """Tell a key pair that is refused from one that may do other things than list."""
-    if refusal.code != "AccessDenied" or not store.config.bucket:
-        yield Finding("error", str(refusal))
+    if refusal.code != "AccessDenied" or not store.config.bucket or NAMES_ANOTHER in refusal.hint:
+        yield _refused(refusal)
         return
     try:
         store.head(f"aksk-doctor-{secrets.token_hex(8)}")
@@ -138,5 +139,21 @@ def _listing_refused(store: ObjectStore, refusal: PermissionDeniedError) -> Iter
         )
     except ObjectStorageError:
         yield Finding(
-            "error", str(refusal), "reading an object is refused too: grant the key pair rights on the bucket"
+            "error",
+            f"the key pair has no right on bucket {store.config.bucket}: neither listing it nor reading an object "
+            f"is allowed ({_answer(refusal)})",
+            "grant it rights on the bucket; a temporary key pair needs its token",
         )
+
+
+def _refused(error: ServiceError) -> Finding:
+    """Say in one sentence what was found out of a refusal, and what the store called it."""
+    if not error.hint:
+        return Finding("error", str(error))
+    cause, _, advice = error.hint.partition(". ")
+    return Finding("error", f"{cause} ({_answer(error)})", advice)
+
+
+def _answer(error: ServiceError) -> str:
+    told = f"the store answered HTTP {error.status} {error.code}".rstrip()
+    return f"{told}, request id {error.request_id}" if error.request_id else told

@@ -31,13 +31,13 @@ class Progress:
     seconds: float
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Say it in one line, the numbers first, since keys are long and lines are cut off."""
         speed = self.done / MIB / self.seconds if self.seconds else 0.0
         if not self.total:
-            return f"{self.what}: {self.done / MIB:.0f} MiB, {speed:.0f} MiB/s"
+            return f"{self.done / MIB:.0f} MiB, {speed:.0f} MiB/s: {self.what}"
         left = (self.total - self.done) / MIB / speed if speed else 0.0
         share = f"{100 * self.done // self.total} % of {self.total / MIB:.0f} MiB"
-        return f"{self.what}: {share}, {speed:.0f} MiB/s, {left:.0f} s left"
+        return f"{share}, {speed:.0f} MiB/s, {left:.0f} s left: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
