@@ -9,9 +9,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import requests
+import urllib3
 
 from aksk_provider import errors
-from aksk_provider.storage import transfer
+from aksk_provider.storage import retry, transfer
+from aksk_provider.storage.config import Endpoint
 from tests.storage.conftest import Answer, MakeStore, ScriptedServer
 
 VENDORS = ("bos", "oss", "cos")
@@ -319,3 +321,8 @@ def test_what_is_signed_is_what_is_sent(server: ScriptedServer, make_store: Make
         make_store(vendor).put(key, b"x", content_type="text/plain")
         bucket = "examplebucket-1250000000" if vendor == "cos" else "examplebucket"
         assert requests.utils.unquote(server.asked[-1].path) == f"/{bucket}/{key}"
+
+
+@pytest.mark.parametrize("error", [urllib3.exceptions.SSLError("bad"), requests.exceptions.SSLError("bad")])
+def test_a_tls_failure_is_not_repeated(error: Exception) -> None:
+    assert not retry.transport_error("GET oss://b/k", Endpoint("https", "host", "path"), error).retryable

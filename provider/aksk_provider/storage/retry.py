@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import tenacity
-from requests.exceptions import InvalidURL
+from requests.exceptions import InvalidHeader, InvalidURL
+from requests.exceptions import SSLError as RequestsSSLError
 from tenacity.stop import stop_base
 from urllib3.exceptions import LocationValueError, SSLError
 
@@ -89,10 +90,10 @@ class _StopWithoutProgress(stop_base):
 
 def transport_error(doing: str, endpoint: Endpoint, error: Exception) -> ObjectStorageError:
     """Return the error for a request that got no answer, or none in full."""
-    if isinstance(error, InvalidURL | LocationValueError):
+    if isinstance(error, InvalidHeader | InvalidURL | LocationValueError):
         return InvalidRequestError(f"{doing} cannot be sent: {error}")
     failure = TransportError(f"{doing}: no complete answer from {endpoint.host} ({_innermost(error)})")
-    failure.retryable = not isinstance(error, SSLError)
+    failure.retryable = not isinstance(error, SSLError | RequestsSSLError)
     return failure
 
 
