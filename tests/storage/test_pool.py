@@ -23,7 +23,7 @@ def lanes_of(limit: int, pieces: int) -> tuple[set[int], list[int]]:
             lanes.add(number)
             yield
 
-    in_lanes(limit, lane)
+    in_lanes(limit, lane, threading.Event())
     return lanes, sorted(done)
 
 
@@ -50,5 +50,21 @@ def test_one_failure_ends_all_lanes_and_is_raised() -> None:
             yield
 
     with pytest.raises(OSError, match="broken"):
-        in_lanes(2, lane)
+        in_lanes(2, lane, threading.Event())
     assert len(waiting) > 900
+
+
+def test_a_signal_while_waiting_for_lanes_cancels_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled = threading.Event()
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aksk_provider.storage.transfer.pool.wait", interrupted)
+
+    def lane(_: int) -> Iterator[None]:
+        assert cancelled.wait(30)
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        in_lanes(2, lane, cancelled)

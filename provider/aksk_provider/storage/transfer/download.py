@@ -202,7 +202,7 @@ class _Download:
         if len(missing) <= 1:
             list(lane(0))
         else:
-            in_lanes(self._options.concurrency, lane)
+            in_lanes(self._options.concurrency, lane, self._cancelled)
 
     def _check(self, part: PartFile | Sink, reported: str | None, expected: str | None) -> None:
         content = part.content

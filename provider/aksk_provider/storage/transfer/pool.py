@@ -42,7 +42,7 @@ def taken(take: Callable[[], Item]) -> Iterator[Item]:
         yield item
 
 
-def in_lanes(limit: int, lane: Callable[[int], Iterator[object]]) -> None:
+def in_lanes(limit: int, lane: Callable[[int], Iterator[object]], cancelled: threading.Event) -> None:
     """Drive one lane in a thread, and more of them while they wait for the network more than they compute.
 
     A stream that keeps the processor busy gains nothing from a second one beside it; one that waits does.
@@ -50,6 +50,7 @@ def in_lanes(limit: int, lane: Callable[[int], Iterator[object]]) -> None:
     :param limit: lanes at most
     :param lane: makes the lane of a number, from 0; it takes its work from what the lanes share and yields after
         each piece of it
+    :param cancelled: is set when a signal ends the wait for the lanes, so that they end at once
     :raises Exception: the first failure; the other lanes end after the piece they are at
     """
     failed = threading.Event()
@@ -80,8 +81,8 @@ def in_lanes(limit: int, lane: Callable[[int], Iterator[object]]) -> None:
         try:
             while waiting := [future for future in futures if not future.done()]:
                 wait(waiting)
-        except BaseException:  # a signal, in the thread that waits for the lanes
-            failed.set()
+        except BaseException:
+            cancelled.set()
             raise
     for future in futures:
         future.result()

@@ -135,7 +135,7 @@ class _Upload:
                 sent[number] = self._send_part(upload_id, held.get(number), number, body)
                 yield
 
-        in_lanes(self._options.concurrency if parallel else 1, lane)
+        in_lanes(self._options.concurrency if parallel else 1, lane, self._cancelled)
         return self._complete(upload_id, [sent[number] for number in sorted(sent)])
 
     def stream(self, source: BinaryIO) -> ObjectInfo:
