@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
-from aksk_provider.cli import main
 from aksk_provider.emulator import Emulator
 from aksk_provider.emulator.faults import Fault, Skew, Status
 from aksk_provider.hooks.object_storage import ObjectStorageHook
 from tests.support.clouds import Cloud
+from tests.support.forked import Running
 
 Put = Callable[..., str]
 # Airflow 3.3 warns of itself when the command line looks connection types up
@@ -64,14 +66,15 @@ def test_the_button_says_what_is_wrong(wrong: str) -> None:
 
 
 def test_the_command_and_the_doctor_say_the_same(
-    wrong: str, run_cli: Callable[..., str], capsys: pytest.CaptureFixture[str]
+    wrong: str, run_cli: Callable[..., str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     _, message = said()
     with pytest.raises(SystemExit):
         run_cli("connections", "test", "wrong")
     assert without_ids(message) in without_ids(capsys.readouterr().out)
-    assert main(["doctor", "wrong"]) == 1
-    assert f"=> {without_ids(message)}" in without_ids(capsys.readouterr().out)
+    done = Running(("doctor", "wrong"), tmp_path, {"AIRFLOW_CONN_WRONG": os.environ["AIRFLOW_CONN_WRONG"]}).wait()
+    assert done.returncode == 1
+    assert f"=> {without_ids(message)}" in without_ids(done.stdout.decode())
 
 
 def test_a_region_that_is_not_the_hosts(cloud: Cloud, in_environment: Put, emulator: Emulator) -> None:

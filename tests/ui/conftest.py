@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,8 +112,8 @@ def start(api: Api, dag_id: str, **conf: Any) -> str:
 def airflow_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
     """Airflow's services as processes of their own; the runs go on while the form is tested."""
     home = tmp_path_factory.mktemp("airflow-ui")
-    dags, reports = home / "dags", home / "reports"
-    reports.mkdir()
+    dags = home / "dags"
+    reports = Path(tempfile.mkdtemp(prefix="reports-"))  # its name is in a picture
     for number in range(1, 41):
         (reports / f"月报 {number}.csv").write_text(f"月份,金额\n{number},100\n")
     settings = airflow_home.settings(home, dags) | {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False"}
@@ -134,3 +135,4 @@ def airflow_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirf
                 "monthly_reports": start(api, "monthly_reports", folder=str(reports)),
             }
             yield RunningAirflow(api.url, api, store, runs)
+    shutil.rmtree(reports)
