@@ -104,7 +104,7 @@ def test_airflow_providers_hooks_shows_it(run_cli: Callable[..., str]) -> None:
     assert hook["conn_id_attribute_name"] == "aksk_conn_id"
 
 
-@pytest.mark.parametrize("module", ["hooks.object_storage", "operators", "sensors", "triggers.object_key"])
+@pytest.mark.parametrize("module", ["hooks.object_storage", "operators", "sensors", "triggers.waiting"])
 def test_importing_warns_of_nothing(module: str) -> None:
     code = f"import airflow.sdk, warnings; warnings.simplefilter('error'); import aksk_provider.{module}"
     # These two warn themselves, when they are first imported
