@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TypeVar
 
-#: share of its time a lane computes, from which another one beside it is taken to gain nothing
+#: share of the time in which the lanes together compute, from which another one is taken to gain nothing
 BUSY = 0.5
 
 Item = TypeVar("Item")
@@ -43,7 +43,7 @@ def taken(take: Callable[[], Item]) -> Iterator[Item]:
 
 
 def in_lanes(limit: int, lane: Callable[[int], Iterator[object]], cancelled: threading.Event) -> None:
-    """Drive one lane in a thread, and more of them while they wait for the network more than they compute.
+    """Drive one lane in a thread, and more of them while all together wait for the network more than they compute.
 
     A stream that keeps the processor busy gains nothing from a second one beside it; one that waits does.
 
@@ -65,7 +65,7 @@ def in_lanes(limit: int, lane: Callable[[int], Iterator[object]], cancelled: thr
                     if failed.is_set():
                         return
                     elapsed, used = time.monotonic() - began, time.thread_time() - computed
-                    if used < elapsed * BUSY:
+                    if used * len(futures) < elapsed * BUSY:
                         open_lane()
                     began, computed = began + elapsed, computed + used
             except BaseException:
