@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -32,13 +32,25 @@ def lint(
     :param endpoint: host that the link is signed for
     :param given: names of the signed headers, and of the signed parameters as OSS and COS spell them
     """
+    return lint_of(vendor, endpoint, credentials, method, given)(key)
+
+
+def lint_of(
+    vendor: Vendor, endpoint: Endpoint, credentials: Credentials, method: str, given: Collection[str]
+) -> Callable[[str], tuple[str, ...]]:
+    """Return :func:`lint` for links that differ in their keys alone."""
     found, conditional, ends = _of_endpoint(vendor, endpoint, method)
-    if conditional and key[-8:].lower().endswith(ends):
-        names = {name.lower() for name in given}
-        found += tuple(c.text for c in conditional if key.lower().endswith(c.keys or "") and c.unless not in names)
-    if credentials.token and credentials.expires_at is None:
-        found += (UNKNOWN_END,)
-    return found
+    names = {name.lower() for name in given}
+    asked = tuple(caution for caution in conditional if caution.unless not in names)
+    last = (UNKNOWN_END,) if credentials.token and credentials.expires_at is None else ()
+    always = found + last
+
+    def doubts(key: str) -> tuple[str, ...]:
+        if asked and key[-8:].lower().endswith(ends):
+            return found + tuple(c.text for c in asked if key.lower().endswith(c.keys or "")) + last
+        return always
+
+    return doubts
 
 
 @lru_cache(maxsize=256)

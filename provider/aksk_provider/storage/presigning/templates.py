@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aksk_provider.signing import Credentials, PresignedURL
 from aksk_provider.signing.links import LinkTemplate, link_template
 from aksk_provider.storage import operations
 from aksk_provider.storage.config import StoreConfig, link_endpoint, locate_bucket
-from aksk_provider.storage.presigning.lint import lint
+from aksk_provider.storage.presigning.lint import lint_of
 from aksk_provider.storage.presigning.options import Special, settle
 from aksk_provider.storage.transport import Transport
 
@@ -80,7 +79,9 @@ class Templates:
     ) -> Common:
         """Return what the links have in common that are signed now; see :meth:`.ObjectStore.presign`."""
         given = (tuple(headers.items()) if headers else None, tuple(params.items()) if params else None)
-        asked = (bucket, method, expires_in, expires_at, version_id, endpoint, clamp, given, *special.items())
+        values = tuple(special.values())
+        named = None if values.count(None) == len(values) else tuple(special.items())
+        asked = (bucket, method, expires_in, expires_at, version_id, endpoint, clamp, given, named)
         now, credentials, known = self._transport.now(), self._config.credentials(), self._known.get(asked)
         if (
             known is not None
@@ -115,7 +116,7 @@ class Templates:
             expires_in=settled.expires_in,
         )
         names = (*settled.headers, *settled.params)
-        doubts = partial(lint, config.vendor, door, credentials, template.method, given=names)
+        doubts = lint_of(config.vendor, door, credentials, template.method, names)
         if len(self._known) >= _MOST:
             self._known.clear()
         start, common = now.replace(microsecond=0), Common(template, settled.warnings, doubts)
