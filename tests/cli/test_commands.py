@@ -221,7 +221,7 @@ def test_ctrl_c_leaves_an_upload_that_the_next_run_finishes(
 ) -> None:
     source, key = tmp_path / "large", f"resumed/{cloud.vendor}"
     source.write_bytes(os.urandom(41 * MIB))
-    slow = cloud.emulator.faults.add(Fault(Slow(8 * MIB), operation="upload_part"))
+    slow = cloud.emulator.faults.add(Fault(Slow(MIB), operation="upload_part", skip=4))
     words = ["upload", str(source), key, "--part-size", "5"]
     done = _interrupted(words, tmp_path / "first", environment, lambda: slow.seen > 4)
     cloud.emulator.faults.clear()
@@ -244,7 +244,7 @@ def test_ctrl_c_leaves_a_download_that_the_next_run_finishes(
     key, target, body = f"large/{cloud.vendor}", tmp_path / "target", os.urandom(41 * MIB)
     with cloud.store() as store:
         store.put(key, body)
-    slow = cloud.emulator.faults.add(Fault(Slow(4 * MIB), operation="get"))
+    slow = cloud.emulator.faults.add(Fault(Slow(MIB), operation="get"))
     words = ["download", key, str(target), "--part-size", "1"]
     done = _interrupted(words, tmp_path / "first", environment, lambda: slow.seen > 3, 1.0)
     cloud.emulator.faults.clear()

@@ -160,7 +160,7 @@ def test_many_triggers_with_one_look_ask_no_more_than_one(oss: Cloud, in_environ
 
     one, many = asyncio.run(wait(1)), asyncio.run(wait(200))
     assert 3 < one < 12
-    assert many <= one + 4
+    assert many < 3 * one, "two hundred looks of their own would be hundreds of requests"
 
 
 def test_one_page_answers_all_who_wait_for_its_prefix(oss: Cloud, in_environment: Put, sent: list[str]) -> None:
