@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 import urllib3
@@ -13,15 +14,39 @@ from urllib3.exceptions import ClosedPoolError
 
 from aksk_provider.signing import Request
 from aksk_provider.storage.bodies import Body
-from aksk_provider.storage.config import StoreConfig
 
 #: an answer whose body is read from it, undecoded, and which is closed by its reader
 Response = urllib3.BaseHTTPResponse
 _POOL = 64
 _ONCE = urllib3.Retry(False)
+_AUTHORITY_END = re.compile(r"[/?]|$")
 
 
-def environment(config: StoreConfig, url: str) -> Mapping[str, Any]:
+class Settings(Protocol):
+    """What connections are made with: a store's configuration, or how a link is used."""
+
+    @property
+    def verify(self) -> bool | str:
+        """Whether to verify TLS certificates, or the path of a CA bundle."""
+        ...
+
+    @property
+    def proxies(self) -> Mapping[str, str]:
+        """Proxy URL by scheme."""
+        ...
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds to wait for a connection."""
+        ...
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds to wait between two bytes of an answer."""
+        ...
+
+
+def environment(config: Settings, url: str) -> Mapping[str, Any]:
     """Return ``proxies``, ``verify`` and ``cert`` for a URL; the configuration's win over the environment's."""
     with requests.Session() as session:
         return session.merge_environment_settings(url, dict(config.proxies), True, config.verify, None)
@@ -36,7 +61,7 @@ class Connections:
     :param config: endpoint, proxies, certificates and time-outs; they win over the environment's
     """
 
-    def __init__(self, config: StoreConfig) -> None:
+    def __init__(self, config: Settings) -> None:
         self._config = config
         self._adapter = HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL)
         self._timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout)
@@ -52,15 +77,14 @@ class Connections:
         :param request: with the headers that are sent, ``Host`` and ``Content-Length`` among them
         :raises urllib3.exceptions.HTTPError: there is no answer
         """
-        scheme, _, rest = request.url.partition("://")
-        host, _, path = rest.partition("/")
-        origin = f"{scheme}://{host}"
+        origin = request.url[: _AUTHORITY_END.search(request.url, len("https://")).start()]  # type: ignore[union-attr]
+        path = request.url[len(origin) :]
         while True:
             pool, proxied = self._routes.get(origin) or self._find_route(origin)
             try:
                 return pool.urlopen(
                     request.method,
-                    request.url if proxied else f"/{path}",
+                    request.url if proxied else path if path.startswith("/") else f"/{path}",
                     body=body,
                     headers=request.headers,
                     retries=_ONCE,

@@ -8,26 +8,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions
-from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
 
-from aksk_provider import __version__
 from aksk_provider.errors import InvalidRequestError, ServiceError
-from aksk_provider.signing import encoding
+from aksk_provider.signing import Request, encoding
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.bodies import Body
 from aksk_provider.storage.config import Endpoint
+from aksk_provider.storage.connections import Connections, Response
+from aksk_provider.storage.exchange import ERROR_BODY_LIMIT, HEADERS
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.presigning import inspection
 from aksk_provider.storage.vendors import COS, VENDORS, Vendor
 
-_HEADERS = {"User-Agent": f"airflow-provider-aksk/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-_ERROR_BODY_LIMIT = 1024**2
 #: clocks may differ by so much: a link that died only just now is for the store to judge
 _CLOCKS_DIFFER = timedelta(minutes=15)
 _NEW_LINK = "The link has expired, or the keys that signed it may not do this: make a new one"
@@ -97,7 +94,7 @@ class Link:
         self.options = options
         self.endpoint = Endpoint(parts.scheme, host, "path")
         self._url = url
-        self._session = requests.Session()
+        self._connections = Connections(options)
         died = inspection.expires_at(url)
         if died and died + _CLOCKS_DIFFER < datetime.now(timezone.utc):
             raise InvalidRequestError(f"the link to {self.place} expired at {died.isoformat()}: make a new one")
@@ -109,57 +106,38 @@ class Link:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._connections.close()
 
-    def send(self, further: Mapping[str, str] | None = None, body: Body | None = None) -> requests.Response:
+    def send(self, further: Mapping[str, str] | None = None, body: Body | None = None) -> Response:
         """Send once and return the answer with its body unread. Redirects are not followed: they were not signed.
 
         :param further: headers besides those of the link
         :raises ServiceError: with the vendor's code and request id
         :raises TransportError: there was no answer
         """
-        options = self.options
-        prepared = requests.PreparedRequest()
-        prepared.method, prepared.url, prepared.hooks = self.method, self._url, default_hooks()
-        prepared.headers = CaseInsensitiveDict({**_HEADERS, **self.headers, **(further or {})})
+        headers = CaseInsensitiveDict({**HEADERS, **self.headers, **(further or {})})
         if body is not None:
-            prepared.headers["Content-Length"] = str(len(body))
-            prepared.body = body if len(body) else None  # type: ignore[assignment]  # an iterable with a length
+            headers["Content-Length"] = str(len(body))
+        request = Request(self.method, self._url, dict(headers))
         try:
             with _unlogged(self._url):
-                response = self._session.get_adapter(self.place).send(
-                    prepared,
-                    stream=True,
-                    timeout=(options.connect_timeout, options.read_timeout),
-                    **self._environment(),
-                )
-        except requests.RequestException as error:
+                response = self._connections.exchange(request, body or None)
+        except (requests.RequestException, HTTPError) as error:
             failure = retry.transport_error(self.describe, self.endpoint, error)
-            raise failure from None  # the message of its cause has the whole URL
-        if response.status_code >= 300:
+            raise failure from None  # the message of its cause may have the whole URL
+        if response.status >= 300:
             raise self._error(response)
         return response
 
-    def _environment(self) -> Mapping[str, Any]:
-        """Return proxies and certificates; what the options say wins over the environment."""
-        settings = self._session.merge_environment_settings(
-            f"{self.endpoint.scheme}://{self.endpoint.host}/",
-            dict(self.options.proxies),
-            True,
-            self.options.verify,
-            None,
-        )
-        return {name: settings[name] for name in ("proxies", "verify", "cert")}
-
-    def _error(self, response: requests.Response) -> ServiceError:
+    def _error(self, response: Response) -> ServiceError:
         with response:
             try:
-                body = response.raw.read(_ERROR_BODY_LIMIT)
-            except urllib3.exceptions.HTTPError:
+                body = response.read(ERROR_BODY_LIMIT)
+            except HTTPError:
                 body = b""
         vendor = vendor_of(response)
         use = _Use(self.method, self.place, headers=self.headers)
-        error = responses.service_error(vendor, use, response.status_code, response.headers, body, _HINTS)
+        error = responses.service_error(vendor, use, response.status, response.headers, body, _HINTS)
         hidden = [text for text in inspection.secrets(self._url) if text in str(error)]
         if not (hidden or 300 <= error.status < 400):
             return error
@@ -179,7 +157,7 @@ class Link:
         return again
 
 
-def vendor_of(response: requests.Response) -> Vendor:
+def vendor_of(response: Response) -> Vendor:
     """Return whose answer this is, by the header in which each vendor tells the request's id."""
     return next((one for one in VENDORS.values() if f"{one.headers}request-id" in response.headers), _WEB)
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import requests
-import urllib3.exceptions
+from urllib3.exceptions import HTTPError
 
 from aksk_provider.errors import (
     ChecksumMismatchError,
@@ -27,6 +26,7 @@ from aksk_provider.errors import (
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.bodies import BLOCK, SliceBody, reader_at
 from aksk_provider.storage.checksums import CHECKSUMS, CRC64, of_file, verify
+from aksk_provider.storage.connections import Response
 from aksk_provider.storage.presigning.client import FetchOptions, Link, vendor_of
 from aksk_provider.storage.transfer.files import checked_source, checked_target, put_in_place, temporary_sibling
 from aksk_provider.storage.transfer.options import TransferOptions, Watch
@@ -181,14 +181,14 @@ class _Download:
         crc64 = str(self._running) if self._checksum is CRC64 else self._crc64
         return FetchedFile(str(path), self._position, self._etag, crc64)
 
-    def _begin(self) -> requests.Response:
+    def _begin(self) -> Response:
         """Ask for all of it, and note what is promised."""
         response = self._link.send()
         vendor = vendor_of(response)
         self._checksum = CHECKSUMS[vendor.checksum]
         length = response.headers.get("Content-Length", "")
         self._size = int(length) if length.isdigit() else None
-        whole = response.status_code != 206  # a range was asked for, and the checksum is that of the whole object
+        whole = response.status != 206  # a range was asked for, and the checksum is that of the whole object
         self._reported = response.headers.get(vendor.checksum_header) if whole else None
         self._crc64 = responses.object_info(vendor, "", "", response.headers).crc64 if whole else None
         self._etag = _etag(response)
@@ -200,7 +200,7 @@ class _Download:
         self._watch = _watch(self._link, "download of", size, self._cancelled)
         return response
 
-    def _continue(self) -> requests.Response:
+    def _continue(self) -> Response:
         """Ask for the rest, on condition that the object is the same; for all of it where that cannot be asked."""
         if not self._position or not self._condition or self._size is None:
             return self._begin()
@@ -214,15 +214,15 @@ class _Download:
                 raise
             raise IntegrityError(f"{place} is shorter than the {self._size} bytes it promised") from error
         promised = f"bytes {self._position}-{self._size - 1}/{self._size}"
-        if response.status_code == 206 and response.headers.get("Content-Range") == promised:
+        if response.status == 206 and response.headers.get("Content-Range") == promised:
             return response
         response.close()
-        if response.status_code == 206:
+        if response.status == 206:
             raise IntegrityError(f"{place}: the server answered something else than the range asked for")
         log.info("%s gives no ranges: beginning anew", place)
         return self._begin()
 
-    def _read(self, response: requests.Response, file: BinaryIO) -> None:
+    def _read(self, response: Response, file: BinaryIO) -> None:
         update = self._checksum.update
         with response:
             file.seek(self._position)
@@ -240,13 +240,13 @@ class _Download:
                 self._position += len(block)
                 self._watch(len(block))
 
-    def _next(self, response: requests.Response) -> bytes:
+    def _next(self, response: Response) -> bytes:
         """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time."""
         began = time.monotonic()
         wanted = self._block if self._size is None else min(self._block, self._size - self._position)
         try:
-            block = bytes(response.raw.read(wanted, decode_content=False))
-        except urllib3.exceptions.HTTPError as error:
+            block = bytes(response.read(wanted, decode_content=False))
+        except HTTPError as error:
             raise retry.transport_error(self._link.describe, self._link.endpoint, error) from None
         slow = time.monotonic() - began > _SLOW
         self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(BLOCK, self._block * 2)
@@ -314,6 +314,6 @@ def _watch(link: Link, doing: str, size: int | None, cancelled: threading.Event 
     return Watch(f"{doing} {link.place}", size, options, cancelled or threading.Event())
 
 
-def _etag(response: requests.Response) -> str | None:
+def _etag(response: Response) -> str | None:
     etag = response.headers.get("ETag")
     return etag.removeprefix("W/").strip('"') if etag else None
