@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 import tenacity
 from requests.exceptions import InvalidHeader, InvalidURL
@@ -21,6 +22,7 @@ from aksk_provider.storage.config import Endpoint
 log = logging.getLogger(__name__)
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=20)
 _LONGEST_WAIT = 120.0
+T = TypeVar("T")
 _cancelled: ContextVar[threading.Event | None] = ContextVar("cancelled", default=None)
 
 
@@ -55,6 +57,23 @@ def policy(
         before_sleep=_told(before_sleep),
         reraise=True,
     )
+
+
+def repeated(make_policy: Callable[[], tenacity.Retrying], attempt: Callable[..., T], *arguments: object) -> T:
+    """Try, and repeat by a policy what may pass; it is made only then, since making it costs as much as a signature."""
+    try:
+        return attempt(*arguments)
+    except ObjectStorageError as error:
+        if not error.retryable:
+            raise
+        failures = [error]
+
+    def again() -> T:
+        if failures:
+            raise failures.pop()
+        return attempt(*arguments)
+
+    return make_policy()(again)
 
 
 def async_policy(

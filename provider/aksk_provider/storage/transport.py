@@ -53,7 +53,7 @@ class Transport(Exchange):
         """
         if not repeat:
             return self._send_once(operation, operation.body)
-        return self.retrying()(self._send_once, operation, operation.body)
+        return retry.repeated(self.retrying, self._send_once, operation, operation.body)
 
     def read(self, operation: Operation, body: bytes | Body | None = None) -> tuple[Mapping[str, str], bytes]:
         """Send as :meth:`send` does, and return headers and body; an error in the body of an answer is raised too.
@@ -62,7 +62,7 @@ class Transport(Exchange):
         """
         body = operation.body if body is None else body
         try:
-            return self.retrying()(self._read_once, operation, body)
+            return retry.repeated(self.retrying, self._read_once, operation, body)
         except ServiceError as error:
             raise self._explained(error, operation) from None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import tenacity
 from urllib3.exceptions import HTTPError
 
 from aksk_provider.errors import (
@@ -234,9 +235,11 @@ class _Stream:
     def fetch(self, chunk: int) -> None:
         """Fetch a chunk, write it at its place and note its checksum."""
         self._position, self._running = chunk * self._part.content.chunk, 0
-        policy = retry.policy(self._job.config.max_attempts, lambda: self._position // BLOCK)
-        policy(self._read, self._part.content.end(chunk))
+        retry.repeated(self._policy, self._read, self._part.content.end(chunk))
         self._part.finish(chunk, self._running)
+
+    def _policy(self) -> tenacity.Retrying:
+        return retry.policy(self._job.config.max_attempts, lambda: self._position // BLOCK)
 
     def close(self) -> None:
         """Close the connection, or give it back when everything was read."""
