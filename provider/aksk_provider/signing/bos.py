@@ -6,7 +6,7 @@ Source: Baidu AI Cloud, "Generate authentication string" (access authentication,
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aksk_provider.signing import encoding
@@ -78,12 +78,12 @@ class BosSigner:
         headers = encoding.signable_headers(request, without=(AUTHORIZATION, TOKEN))
         if credentials.token:
             headers[TOKEN] = credentials.token
-        unsigned = replace(request, headers=headers)
+        unsigned = Request(request.method, request.url, headers)
         names = self._names(headers)
         prefix = auth_prefix(credentials.access_key, now, DEFAULT_LIFETIME if expires_in is None else expires_in)
         signed = signature(credentials.secret_key, prefix, canonical_request(unsigned, names))
         headers["Authorization"] = f"{prefix}/{';'.join(names)}/{signed}"
-        return replace(request, headers=headers)
+        return Request(request.method, request.url, headers)
 
     def presign(
         self,
@@ -111,7 +111,7 @@ class BosSigner:
             url = encoding.with_query(url, [(TOKEN, credentials.token)])
         lifetime = DEFAULT_LIFETIME if expires_in is None else expires_in
         prefix, names = auth_prefix(credentials.access_key, now, lifetime), self._names(headers)
-        canonical = canonical_request(replace(request, url=url, headers=headers), names)
+        canonical = canonical_request(Request(request.method, url, headers), names)
         return Draft(
             method=request.method.upper(),
             url=encoding.with_query(url, [(AUTHORIZATION, f"{prefix}/{';'.join(names)}/")]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote_to_bytes
 
@@ -132,13 +132,13 @@ class CosSigner:
         headers = encoding.signable_headers(request, without=("authorization", TOKEN))
         if credentials.token:
             headers[TOKEN] = credentials.token
-        unsigned = replace(request, headers=headers)
+        unsigned = Request(request.method, request.url, headers)
         key_time = key_time_of(now, DEFAULT_LIFETIME if expires_in is None else expires_in)
         pairs = self._signed(unsigned)
         to_sign = string_to_sign(canonical_request(unsigned, *pairs), key_time)
         fields = _fields(credentials, key_time, *pairs, signature(credentials.secret_key, key_time, to_sign))
         authorization = "&".join(f"{name}={value}" for name, value in fields)
-        return replace(request, headers=headers | {"Authorization": authorization})
+        return Request(request.method, request.url, headers | {"Authorization": authorization})
 
     def presign(
         self,
@@ -165,7 +165,7 @@ class CosSigner:
         if credentials.token:
             url = encoding.with_query(url, [(TOKEN, credentials.token)])
         lifetime = DEFAULT_LIFETIME if expires_in is None else expires_in
-        unsigned, key_time = replace(request, url=url, headers=headers), key_time_of(now, lifetime)
+        unsigned, key_time = Request(request.method, url, headers), key_time_of(now, lifetime)
         signed_headers, signed_params = self._signed(unsigned)
         canonical = canonical_request(unsigned, signed_headers, signed_params)
         fields = _fields(credentials, key_time, signed_headers, signed_params, "")

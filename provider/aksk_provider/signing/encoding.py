@@ -15,6 +15,7 @@ from aksk_provider.signing.model import Credentials, Request
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~]*")
 _UNRESERVED = f"{string.ascii_letters}{string.digits}-._~".encode()
 SAFE_IN_PATH = _UNRESERVED + b"/"
 _ESCAPE = [chr(octet) if octet in _UNRESERVED else f"%{octet:02X}" for octet in range(256)].__getitem__
@@ -110,21 +111,28 @@ def refuse_dot_segments(path: str) -> None:
 
 def host_header(parts: SplitResult) -> str:
     """Return the Host header an HTTP client sends for this URL: the port only when it is not the default."""
+    return _host(parts.scheme, parts.netloc)
+
+
+@lru_cache(maxsize=64)  # requests differ in their path, seldom in their host
+def _host(scheme: str, netloc: str) -> str:
+    parts = SplitResult(scheme, netloc, "", "", "")
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    return host if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{parts.port}"
+    return host if parts.port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{parts.port}"
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers with values stripped, refusing what cannot be sent as it is signed."""
-    seen: set[str] = set()
+    if len(lower_names(headers)) < len(headers):
+        names = [name.lower() for name in headers]
+        raise InvalidRequestError(
+            f"header {next(name for name in headers if names.count(name.lower()) > 1)} is given twice"
+        )
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise InvalidRequestError(f"{name!r} is not a header name")
-        if name.lower() in seen:
-            raise InvalidRequestError(f"header {name} is given twice")
-        seen.add(name.lower())
-        if not value.isascii() or not value.replace("\t", " ").isprintable():
+        if not (value.isascii() and value.isprintable()) and not _HEADER_VALUE.fullmatch(value):
             raise InvalidRequestError(
                 f"header {name} holds a control character or one outside ASCII; percent-encode the value"
             )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 
 from aksk_provider.errors import InvalidRequestError
@@ -66,6 +67,7 @@ def string_to_sign(canonical: str, timestamp: str, scope: str) -> str:
     return "\n".join([ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
 
 
+@lru_cache(maxsize=8)  # the same for all requests of a day
 def signing_key(secret_key: str, scope: str) -> bytes:
     """Return the key of a day: ``aliyun_v4{secret key}`` keyed down the parts of the scope with HMAC-SHA256."""
     key = f"aliyun_v4{secret_key}".encode()
@@ -88,8 +90,8 @@ def resource(url: str, bucket: str | None, *, path_style: bool | None = None) ->
     path = encoding.decode(parts.path or "/")
     if bucket is None:
         return path
-    host = parts.hostname or ""
     if path_style is None:
+        host = parts.hostname or ""
         own_host = host.startswith(f"{bucket}.")
         path_style = not own_host and (host == "localhost" or host.endswith(".aliyuncs.com") or _is_ip(host))
     if not path_style:
@@ -142,12 +144,13 @@ class OssSigner:
         if credentials.token:
             headers[TOKEN] = credentials.token
         extra = self._extra(headers)
-        canonical = canonical_request(replace(request, headers=headers), self.resource(request.url), extra)
+        canonical = canonical_request(Request(request.method, request.url, headers), self.resource(request.url), extra)
         signed = signature(credentials.secret_key, scope, string_to_sign(canonical, timestamp, scope))
         fields = [f"Credential={credentials.access_key}/{scope}", f"Signature={signed}"]
         if extra:
             fields.insert(1, f"AdditionalHeaders={';'.join(extra)}")
-        return replace(request, headers=headers | {"Authorization": f"{ALGORITHM} {','.join(fields)}"})
+        authorization = f"{ALGORITHM} {','.join(fields)}"
+        return Request(request.method, request.url, headers | {"Authorization": authorization})
 
     def presign(
         self,
@@ -192,7 +195,7 @@ class OssSigner:
         if extra:
             pairs.append(("x-oss-additional-headers", ";".join(extra)))
         url = encoding.with_query(encoding.without_query(request.url, _QUERY_NAMES), pairs)
-        canonical = canonical_request(replace(request, url=url, headers=headers), self.resource(url), extra)
+        canonical = canonical_request(Request(request.method, url, headers), self.resource(url), extra)
         names = [name for name in encoding.lower_names(headers) if signed_by_default(name) or name in extra]
         return Draft(
             method=request.method.upper(),

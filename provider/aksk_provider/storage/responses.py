@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 from aksk_provider import errors
+from aksk_provider.signing.encoding import lower_names
 from aksk_provider.storage.operations import Operation, decode_metadata, uri
 from aksk_provider.storage.vendors import Vendor
 
@@ -36,6 +38,7 @@ _HINTS = {
     "InvalidToken": "Use the token that belongs to this key pair",
 }
 
+_http_time = lru_cache(maxsize=256)(parsedate_to_datetime)  # objects are often as old as each other
 NAMES_ANOTHER = "The store names another endpoint"
 
 
@@ -96,31 +99,26 @@ class DeleteFailure:
     message: str
 
 
-def object_info(
-    vendor: Vendor, bucket: str, key: str, headers: Mapping[str, str], *, size: int | None = None
-) -> ObjectInfo:
+def object_info(vendor: Vendor, bucket: str, key: str, headers: Mapping[str, str], **known: Any) -> ObjectInfo:
     """Read the properties of an object from the headers of an answer.
 
-    :param headers: headers with case-insensitive names
-    :param size: size where the headers do not tell, e.g. after an upload
+    :param known: properties that the headers do not tell, e.g. the size after an upload
     """
+    said = lower_names(headers)
     prefix = vendor.headers
     meta = f"{prefix}meta-"
-    modified = headers.get("Last-Modified")
-    return ObjectInfo(
-        uri=uri(vendor, bucket, key),
-        vendor=vendor.name,
-        bucket=bucket,
-        key=key,
-        size=_total_size(headers) if size is None else size,
-        etag=_unquoted(headers.get("ETag")),
-        crc64=headers.get(f"{prefix}hash-crc64ecma") or headers.get(f"{prefix}content-crc64ecma"),
-        last_modified=parsedate_to_datetime(modified) if modified else None,
-        version_id=headers.get(f"{prefix}version-id"),
-        content_type=headers.get("Content-Type"),
-        storage_class=headers.get(f"{prefix}storage-class"),
-        metadata={n.lower()[len(meta) :]: decode_metadata(v) for n, v in headers.items() if n.lower().startswith(meta)},
-    )
+    modified = said.get("last-modified")
+    told = {
+        "size": _total_size(said),
+        "etag": _unquoted(said.get("etag")),
+        "crc64": said.get(f"{prefix}hash-crc64ecma") or said.get(f"{prefix}content-crc64ecma"),
+        "last_modified": _http_time(modified) if modified else None,
+        "version_id": said.get(f"{prefix}version-id"),
+        "content_type": said.get("content-type"),
+        "storage_class": said.get(f"{prefix}storage-class"),
+        "metadata": {name[len(meta) :]: decode_metadata(said[name]) for name in said if name.startswith(meta)},
+    }
+    return ObjectInfo(uri(vendor, bucket, key), vendor.name, bucket, key, **{**told, **known})
 
 
 def list_page(vendor: Vendor, bucket: str, body: bytes) -> Page:
@@ -317,7 +315,7 @@ def _next_marker(
 
 
 def _total_size(headers: Mapping[str, str]) -> int | None:
-    total = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length")
+    total = headers.get("content-range", "").rpartition("/")[2] or headers.get("content-length")
     return int(total) if total and total.isdigit() else None
 
 

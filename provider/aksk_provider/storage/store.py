@@ -126,10 +126,11 @@ class ObjectStore:
         checksum = CHECKSUMS[self.config.vendor.checksum]
         sent = BytesBody(body, checksum) if isinstance(body, bytes) else body
         answered, _ = self.transport.read(self.with_checksum(operation, sent), sent)
-        info = responses.object_info(self.config.vendor, bucket, key, answered, size=len(sent))
+        given = {"content_type": content_type, "storage_class": storage_class, "metadata": metadata}
+        info = responses.object_info(self.config.vendor, bucket, key, answered, size=len(sent), **given)
         reported = answered.get(self.config.vendor.checksum_header)
         verify(info.uri, checksum.name, reported, sent.checksum)
-        return replace(info, content_type=content_type, storage_class=storage_class, metadata=metadata)
+        return info
 
     def get(
         self,

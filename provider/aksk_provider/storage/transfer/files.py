@@ -34,15 +34,22 @@ def hidden_sibling(path: Path, suffix: str) -> Path:
     return path.with_name(f".{stem}.{suffix}")
 
 
+def make_parents(path: Path) -> None:
+    """Make the folders above a file, where they are missing."""
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def temporary_sibling(path: Path) -> Iterator[Path]:
-    """Give the path of a new file beside another, and see that it is gone in the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give the path of a new file beside another, which is to be put in place; it is removed when something fails."""
+    make_parents(path)
     partial = hidden_sibling(path, f"{secrets.token_hex(8)}.part")
     try:
         yield partial
-    finally:
+    except BaseException:
         partial.unlink(missing_ok=True)
+        raise
 
 
 def put_in_place(partial: Path, path: Path, *, overwrite: bool) -> None:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from aksk_provider.errors import ServiceError, TransferCancelledError, TransportError
 from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import Checksum
-from aksk_provider.storage.transfer.files import hidden_sibling, temporary_sibling
+from aksk_provider.storage.transfer.files import hidden_sibling, make_parents, temporary_sibling
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class PartFile:
         self._journal = journal
         self._notes = None
         if not self.checksums:
-            os.truncate(descriptor, 0)
+            if journal:
+                os.truncate(descriptor, 0)
             _reserve(descriptor, content.size)
         if journal:
             self._notes = journal.open("a" if self.checksums else "w")
@@ -139,14 +140,13 @@ def part_file(target: Path, content: Content, checksum: Checksum, *, keep: bool)
     leaves both. Only one process continues a part file: another one that writes the same target meanwhile works in a
     file of its own.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path, journal = hidden_sibling(target, "part"), hidden_sibling(target, "part.journal")
+    path = hidden_sibling(target, "part")
     descriptor = _locked(path) if keep else None
     if descriptor is None:
         with temporary_sibling(target) as alone, _opened(alone) as fresh:
             yield PartFile(alone, fresh, content, checksum)
         return
-    interrupted = False
+    journal, interrupted = hidden_sibling(target, "part.journal"), False
     try:
         part = PartFile(path, descriptor, content, checksum, journal)
         try:
@@ -179,6 +179,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 def _locked(path: Path) -> int | None:
     """Open and lock a part file; ``None`` when another process has it."""
+    make_parents(path)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -195,8 +196,8 @@ def _locked(path: Path) -> int | None:
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Reserve the space, so that a full disk shows before anything is moved."""
-    if not size:
+    """Reserve the space, so that a full disk shows before anything is moved; a single block shows it by itself."""
+    if size <= BLOCK:
         return
     try:
         os.posix_fallocate(descriptor, 0, size)

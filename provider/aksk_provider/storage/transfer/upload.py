@@ -80,7 +80,7 @@ def upload(
             if skip_equal and (info := equal_object(store, path, key, bucket)):
                 log.info("%s is there already, equal to %s", info.uri, path)
                 return info
-            with path.open("rb") as file:
+            with path.open("rb", buffering=0) as file:
                 return job.whole_or_parts(*reader_at(file))
         if source.seekable():
             return job.whole_or_parts(*reader_at(source))
