@@ -56,9 +56,9 @@ def connect(port: str) -> None:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 
-def requests(port: str) -> int:
-    """Return how many requests the store had."""
-    return int(OPENER.open(f"http://127.0.0.1:{port}/-/count", timeout=60).read())
+def requests(port: str, what: str = "count") -> int:
+    """Return how many requests the store had, or for how many ``paths``."""
+    return int(OPENER.open(f"http://127.0.0.1:{port}/-/{what}", timeout=60).read())
 
 
 async def run(trigger: Any) -> None:
@@ -92,7 +92,8 @@ async def measure(kind: str, count: int, seconds: float, port: str) -> dict[str,
     watching = asyncio.ensure_future(lags(late))
     idle, cpu, asked, began = process.memory_info().rss, time.process_time(), requests(port), time.monotonic()
     running = [asyncio.ensure_future(run(make(number))) for number in range(count)]
-    while time.monotonic() - began < INTERVAL * 1.2 or (kind != "ours_shared" and requests(port) - asked < count):  # noqa: ASYNC110
+    paths = 1 if kind == "ours_shared" else count + 1
+    while time.monotonic() - began < INTERVAL * 1.2 or requests(port, "paths") < paths:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
     start_cpu, start_polls, starting = time.process_time() - cpu, requests(port) - asked, p99(late)
     late.clear()

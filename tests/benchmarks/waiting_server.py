@@ -1,7 +1,8 @@
 """A store without objects that answers fast: ``python -m tests.benchmarks.waiting_server [KEYS]``; prints its port.
 
 Every object is absent, every listing has ``KEYS`` keys (none by default) in pages of 1,000, in the XML of OSS and S3.
-It tells how many requests it had at ``/-/count`` and ends when its standard input does.
+It tells how many requests it had at ``/-/count``, for how many paths at ``/-/paths``, and ends when its standard input
+does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import sys
 import threading
 from email.utils import formatdate
+from typing import ClassVar
 
 PAGE = 1000
 _ABSENT = b"<Error><Code>NoSuchKey</Code></Error>"
@@ -23,6 +25,7 @@ class Store(asyncio.Protocol):
 
     keys = 0
     requests = 0
+    paths: ClassVar[set[bytes]] = set()
     transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -38,10 +41,11 @@ class Store(asyncio.Protocol):
             self._answer(method, target)
 
     def _answer(self, method: bytes, target: bytes) -> None:
-        if target == b"/-/count":
-            self._reply(b"200 OK", str(Store.requests).encode())
+        if target in (b"/-/count", b"/-/paths"):
+            self._reply(b"200 OK", str(Store.requests if target == b"/-/count" else len(Store.paths)).encode())
             return
         Store.requests += 1
+        Store.paths.add(target.partition(b"?")[0])
         if b"list-type" in target or b"prefix=" in target:
             self._reply(b"200 OK", self._page(target))
         else:

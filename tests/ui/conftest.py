@@ -85,7 +85,7 @@ def chinese(browser: Browser) -> Iterator[Page]:
 
 def opened(context: BrowserContext) -> Page:
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)
     return page
 
 
