@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aksk_provider.emulator import Account, Bucket, Emulator
-from aksk_provider.emulator.faults import Effect
 from aksk_provider.storage import ObjectStore
 from aksk_provider.storage.parts import open_uploads
 from aksk_provider.storage.transfer import download
@@ -67,8 +65,8 @@ class Plan:
                 for vendor in VENDORS
             ],
         }
-        self.file = folder / "plan.json"
-        self.file.write_text(json.dumps(self.tasks))
+        self._file = folder / "plan.json"
+        self._file.write_text(json.dumps(self.tasks))
 
     def _upload(self, kind: str, number: int, size: int) -> dict[str, str]:
         vendor, key = VENDORS[number % 3], f"up/{kind}/{number:03}.bin"
@@ -93,6 +91,10 @@ class Plan:
 
     def _content(self, vendor: str, key: str, size: int) -> bytes:
         return self.contents.setdefault((vendor, key), random.Random(f"{vendor} {key}").randbytes(size))
+
+    def settings(self) -> dict[str, str]:
+        """Return what the DAG finds in its environment."""
+        return {"CLUSTER_PLAN": str(self._file)}
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return the fields of a connection for each cloud; a request is tried for some 20 s."""
@@ -130,32 +132,3 @@ def _read(store: ObjectStore, key: str) -> bytes:
     file = io.BytesIO()
     download(store, key, file)
     return file.getvalue()
-
-
-class Ledger(Effect):
-    """Notes what the store did, from its answers. It changes none."""
-
-    def __init__(self) -> None:
-        self.done: Counter[tuple[str, str, str]] = Counter()
-        self.parts: dict[tuple[str, str, str], Counter[int]] = {}
-        self.refused = 0
-
-    async def reply(self, reply: Any, exchange: Any) -> Any:
-        """Note an answer."""
-        call = exchange.call
-        self.refused += reply.status == 503
-        if reply.status < 300:
-            self.done[exchange.operation, call.dialect.name, call.key] += 1
-            if exchange.operation == "upload_part":
-                params = call.inbound.params
-                parts = self.parts.setdefault((call.dialect.name, call.key, params["uploadId"]), Counter())
-                parts[int(params["partNumber"])] += 1
-        return reply
-
-    def writes(self) -> Counter[tuple[str, str]]:
-        """Return how often each object was written, in one request or by completing its parts."""
-        counts: Counter[tuple[str, str]] = Counter()
-        for (operation, vendor, key), count in self.done.items():
-            if operation in ("put", "complete", "copy", "post_form"):
-                counts[vendor, key] += count
-        return counts

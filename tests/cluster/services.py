@@ -42,7 +42,9 @@ def postgres(logs: Path) -> Iterator[str]:
         for path in (home, secret.name):
             shutil.chown(path, *_owner())
         initdb = [_program("initdb"), "--pgdata", f"{home}/data", "--username=airflow", f"--pwfile={secret.name}"]
-        made = subprocess.run([*_somebody(), *initdb, "--auth=scram-sha-256", "--no-sync"], capture_output=True, cwd="/")
+        made = subprocess.run(
+            [*_somebody(), *initdb, "--auth=scram-sha-256", "--no-sync"], capture_output=True, cwd="/"
+        )
         if made.returncode:
             raise processes.StartError(made.stderr.decode(errors="replace"))
         # Nothing here has to survive the machine

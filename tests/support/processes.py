@@ -83,7 +83,7 @@ def prepare(settings: Mapping[str, str], log: Path, connections: Mapping[str, An
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process and everything in its group, politely first, and what it started in groups of their own."""
-    started = _descendants(process)
+    started = _tree(process.pid)
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
@@ -91,7 +91,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=8)
             if not _group_lives(process.pid):
                 break
-    _kill(started)
+    for each in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
     if process.stdin:
         process.stdin.close()
 
@@ -103,25 +105,27 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all that it started at once, as a machine that loses its power does."""
-    started = _descendants(process)
-    process.kill()
-    _kill(started)
+    """Kill a process and all that it started at once, as a machine does that loses its power."""
+    for each in _tree(process.pid, hold=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
     process.wait()
 
 
-def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Return what it started and what that started: Airflow gives every running task a group of its own."""
-    try:
-        return psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+def _tree(process_id: int, *, hold: bool = False) -> list[psutil.Process]:
+    """Return a process and all that it started, also in groups of their own, as Airflow does with tasks.
 
-
-def _kill(processes: Iterable[psutil.Process]) -> None:
-    for process in processes:
+    :param hold: stop each at once, so that it cannot start another meanwhile
+    """
+    found: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found.append(psutil.Process(process_id))
+    for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+            if hold:
+                process.suspend()
+            found += process.children()
+    return found
 
 
 def _group_lives(group_id: int) -> bool:
