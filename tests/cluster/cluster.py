@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis, Airflow with all its services, two Celery workers, and the emulator: the topology of ``docker/``."""
+"""PostgreSQL, Redis, Airflow's services, two Celery workers and the emulator: the topology of ``docker/``."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _planned(run: Run, task: Mapping[str, Any]) -> tuple[dict[str, str], Place]:
 
 def _held(run: Run, task: Mapping[str, Any]) -> dict[Place, set[int]]:
     _, place = _planned(run, task)
-    parts = run.cluster.ledger.parts_of(place)
+    parts = {number for upload in run.cluster.ledger.uploads_of(place) for number in upload}
     return {place: parts} if parts and not run.cluster.ledger.writes()[place] else {}
 
 

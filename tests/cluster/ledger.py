@@ -38,6 +38,6 @@ class Ledger(Effect):
                 counts[vendor, key] += count
         return counts
 
-    def parts_of(self, place: Place) -> set[int]:
-        """Return the numbers of the parts that were sent for an object, in whatever upload."""
-        return {number for (*of, _), parts in self.parts.items() if tuple(of) == place for number in parts}
+    def uploads_of(self, place: Place) -> list[Counter[int]]:
+        """Return for each upload in parts of an object how often each part was stored."""
+        return [parts for (*of, _), parts in self.parts.items() if tuple(of) == place]

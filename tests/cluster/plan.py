@@ -1,4 +1,4 @@
-"""What the DAG of the cluster has to move and to wait for, and whether it was moved whole, once, and nothing was left."""
+"""What the DAG of the cluster has to move and to wait for, and whether it was moved."""
 
 from __future__ import annotations
 
@@ -91,6 +91,10 @@ class Plan:
 
     def _content(self, vendor: str, key: str, size: int) -> bytes:
         return self.contents.setdefault((vendor, key), random.Random(f"{vendor} {key}").randbytes(size))
+
+    def instances(self) -> set[str]:
+        """Return the task instances of a run, as ``task[map index]``."""
+        return {f"{name}[{index}]" for name, mapped in self.tasks.items() for index in range(len(mapped))}
 
     def settings(self) -> dict[str, str]:
         """Return what the DAG finds in its environment."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import pwd
 import secrets
@@ -20,7 +19,7 @@ import redis
 
 from tests.support import processes
 
-_POSTGRES = "/usr/lib/postgresql/*/bin"  # where Debian puts what is not for everybody's PATH
+_POSTGRES = Path("/usr/lib/postgresql")  # where Debian has, by version, what is not for everybody's PATH
 
 
 def missing() -> list[str]:
@@ -97,7 +96,7 @@ class Redis:
 
 
 def _program(name: str) -> str | None:
-    folders = [os.environ.get("PATH", ""), *sorted(glob.glob(_POSTGRES), reverse=True)]
+    folders = [os.environ.get("PATH", ""), *map(str, sorted(_POSTGRES.glob("*/bin"), reverse=True))]
     return shutil.which(name, path=os.pathsep.join(folders))
 
 
