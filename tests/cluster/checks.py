@@ -34,13 +34,20 @@ def wrong(run: Run) -> dict[str, Any]:
 
 
 def begun_again(run: Run, doing: Harm) -> dict[str, Any]:
-    """Return the uploads of a killed worker that were not continued where they stood."""
-    found = {}
+    """Return the transfers of a killed worker that were not continued where they stood."""
+    found: dict[str, Any] = {name: "not continued" for name in doing.downloads if not _continued(run, name)}
     for place, held in doing.uploads.items():
         uploads = run.cluster.ledger.uploads_of(place)
         if len(uploads) != 1 or any(uploads[0][number] != 1 for number in held):
             found["/".join(place)] = (held, uploads)
     return found
+
+
+def _continued(run: Run, name: str) -> bool:
+    """Tell whether the log of any try of a task instance says that it continued a download."""
+    task, _, index = name.rstrip("]").partition("[")
+    logs = run.cluster.logs.glob(f"logs/*/*/task_id={task}/map_index={index}/attempt=*.log")
+    return any("continuing" in log.read_text("utf-8") for log in logs)
 
 
 def _succeeded_before(address: str) -> int:

@@ -25,19 +25,19 @@ class Harm:
 
     :param tasks: its task instances
     :param uploads: parts that the store held of uploads that it had not completed, by object
-    :param downloads: files of which it had fetched some ranges
+    :param downloads: task instances that had fetched some ranges of their file
     """
 
     tasks: list[str]
     uploads: Mapping[Place, set[int]]
-    downloads: list[Path]
+    downloads: list[str]
 
 
 def slow_down(run: Run) -> None:
     """Make the store slow with large files, so that they are under way for a while."""
     faults = run.cluster.plan.emulator.faults
-    faults.add(Fault(Slow(64 * 1024), operation="upload_part"))
-    faults.add(Fault(Slow(512 * 1024), operation="get", key="down/large/*"))
+    for operation, key in (("upload_part", "up/large/*"), ("get", "down/large/*")):
+        faults.add(Fault(Slow(128 * 1024), operation=operation, key=key))
 
 
 def harm(run: Run) -> Harm:
@@ -50,7 +50,7 @@ def harm(run: Run) -> Harm:
     run.wait(lambda: run.deferred() == cluster.plan.size.sensors, 900)
     found: dict[str, Harm] = {}
     until(lambda: found.update(_busy(run)) or found, 120)
-    name, doing = max(found.items(), key=lambda item: len(item[1].uploads))
+    name, doing = max(found.items(), key=lambda item: (len(item[1].downloads), len(item[1].uploads)))
     processes.kill_tree(cluster.workers[name])
     cluster.start_worker("worker-3")
 
@@ -63,6 +63,7 @@ def harm(run: Run) -> Harm:
     faults.add(Fault(cluster.ledger))
 
     cluster.replace_triggerer()
+    cluster.await_workers()  # a worker that does not find Redis when it starts ends
     cluster.redis.kill()
     time.sleep(2)
     cluster.redis.start()
@@ -76,29 +77,30 @@ def _busy(run: Run) -> dict[str, Harm]:
     for name, worker in run.cluster.workers.items():
         below = {process.pid for process in psutil.Process(worker.pid).children(recursive=True)}
         mine = [task for task in tasks if task["pid"] in below]
-        uploads = {}
+        uploads: dict[Place, set[int]] = {}
         for task in mine:
-            if task["task_id"] == "upload_in_parts" and (held := _held(run, task)):
-                uploads |= held
+            if task["task_id"] == "upload_in_parts":
+                uploads |= _held(run, task)
         if uploads:
-            downloads = [path for task in mine if task["task_id"] == "download_in_parts" and (path := _part(run, task))]
-            found[name] = Harm([f"{task['task_id']}[{task['map_index']}]" for task in mine], uploads, downloads)
+            downloads = [_name(task) for task in mine if task["task_id"] == "download_in_parts" and _begun(run, task)]
+            found[name] = Harm([_name(task) for task in mine], uploads, downloads)
     return found
 
 
-def _planned(run: Run, task: Mapping[str, Any]) -> tuple[dict[str, str], Place]:
-    planned = run.cluster.plan.tasks[task["task_id"]][task["map_index"]]
-    return planned, (planned["aksk_conn_id"].removeprefix("aksk_"), planned["key"])
+def _name(task: Mapping[str, Any]) -> str:
+    return f"{task['task_id']}[{task['map_index']}]"
 
 
 def _held(run: Run, task: Mapping[str, Any]) -> dict[Place, set[int]]:
-    _, place = _planned(run, task)
+    """Return the parts that the store has of an upload in the middle."""
+    planned = run.cluster.plan.tasks[task["task_id"]][task["map_index"]]
+    place = planned["aksk_conn_id"].removeprefix("aksk_"), planned["key"]
     parts = {number for upload in run.cluster.ledger.uploads_of(place) for number in upload}
-    return {place: parts} if parts and not run.cluster.ledger.writes()[place] else {}
+    return {place: parts} if len(parts) > 1 and not run.cluster.ledger.writes()[place] else {}
 
 
-def _part(run: Run, task: Mapping[str, Any]) -> Path | None:
-    """Return the target of a download that has some of its ranges and not all."""
-    target = Path(_planned(run, task)[0]["target"])
+def _begun(run: Run, task: Mapping[str, Any]) -> bool:
+    """Tell whether a download has some ranges of its file; its journal has a line for each after the first."""
+    target = Path(run.cluster.plan.tasks[task["task_id"]][task["map_index"]]["target"])
     journal = target.with_name(f".{target.name}.part.journal")
-    return target if journal.exists() and len(journal.read_text().splitlines()) > 1 else None
+    return journal.exists() and len(journal.read_text().splitlines()) > 1

@@ -50,5 +50,5 @@ with DAG(
     transfers >> UploadObjectOperator.partial(task_id="publish", **ONCE).expand_kwargs(PLAN["publish"])
 
     ObjectKeySensor.partial(
-        task_id="wait", deferrable=True, poke_interval=10, timeout=1800, priority_weight=100
+        task_id="wait", deferrable=True, poke_interval=15, timeout=1800, priority_weight=100
     ).expand_kwargs(PLAN["wait"])
