@@ -69,15 +69,21 @@ def table(found: dict[str, Measured], size: Size) -> Table:
     return Table(columns, rows, notes)
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    made.add_argument("name", nargs="*", help=f"which runs, by default all: {'; '.join(RUNS)}")
+    made.add_argument("--write", action="store_true", help="put the table into docs/cluster.md")
+    return made
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
-    parser.add_argument("name", nargs="*", help=f"which runs, by default all: {'; '.join(RUNS)}")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/cluster.md")
-    options = parser.parse_args()
+    command_line = parser()
+    options = command_line.parse_args()
     if unknown := sorted(set(options.name) - set(RUNS)):
-        parser.error(f"no run is called {unknown[0]!r}")
+        command_line.error(f"no run is called {unknown[0]!r}")
     if missing := services.missing():
-        parser.error(f"install the Debian packages {' and '.join(missing)}")
+        command_line.error(f"install the Debian packages {' and '.join(missing)}")
     size, found = Size(), {}
     for name in options.name or RUNS:
         print(f"{name} ...", flush=True)
