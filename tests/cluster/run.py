@@ -47,8 +47,8 @@ class Run:
                 return found
 
     def deferred(self) -> int:
-        """Return how many sensors wait in the triggerer now."""
-        return max((slots["deferred_slots"] for slots in self.slots[-1:]), default=0)
+        """Return how many sensors waited in the triggerer a moment ago."""
+        return self.slots[-1]["deferred_slots"] if self.slots else 0
 
     def measured(self) -> Measured:
         """Return what it took, when it has ended."""

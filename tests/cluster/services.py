@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,16 @@ def postgres(logs: Path) -> Iterator[str]:
         secret.write(password)
         secret.flush()
         for path in (home, secret.name):
-            shutil.chown(path, *_owner())
-        initdb = [_program("initdb"), "--pgdata", f"{home}/data", "--username=airflow", f"--pwfile={secret.name}"]
-        made = subprocess.run(
-            [*_somebody(), *initdb, "--auth=scram-sha-256", "--no-sync"], capture_output=True, cwd="/"
-        )
+            shutil.chown(path, _user().pw_uid)
+        data = f"{home}/data"
+        options = ["--username=airflow", f"--pwfile={secret.name}", "--auth=scram-sha-256", "--no-sync"]
+        initdb = [*_as_user(), str(_program("initdb")), "--pgdata", data, *options]
+        made = subprocess.run(initdb, capture_output=True, cwd="/")
         if made.returncode:
             raise processes.StartError(made.stderr.decode(errors="replace"))
         # Nothing here has to survive the machine
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
-        server = [*_somebody(), str(_program("postgres")), "-D", f"{home}/data", "-p", str(port), *options]
+        server = [*_as_user(), str(_program("postgres")), "-D", data, "-p", str(port), *options]
         place = f"airflow:{password}@127.0.0.1:{port}"
         with processes.command(server, {}, logs / "postgres.log", stdin=subprocess.DEVNULL) as process:
             _until_answering(process, logs / "postgres.log", lambda: _create_database(f"postgresql://{place}/postgres"))
@@ -100,21 +100,17 @@ def _program(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(folders))
 
 
-def _somebody() -> list[str]:
-    """Return what comes before a command so that not root runs it."""
+def _user() -> pwd.struct_passwd:
+    """Return whom PostgreSQL runs as."""
     if os.geteuid():
-        return []
-    user, _ = _owner()
-    return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
+        return pwd.getpwuid(os.geteuid())
+    return next(user for name in ("postgres", "nobody") for user in pwd.getpwall() if user.pw_name == name)
 
 
-def _owner() -> tuple[str, int]:
-    """Return the user that PostgreSQL runs as, and its group."""
-    if os.geteuid():
-        return pwd.getpwuid(os.geteuid()).pw_name, os.getegid()
-    names = {user.pw_name for user in pwd.getpwall()}
-    user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
-    return user.pw_name, user.pw_gid
+def _as_user() -> list[str]:
+    """Return what comes before a command so that it does not run as root."""
+    user = _user()
+    return [] if os.geteuid() else ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
 def _create_database(address: str) -> None:
@@ -124,7 +120,8 @@ def _create_database(address: str) -> None:
             cursor.execute("CREATE DATABASE airflow")
 
 
-def _until_answering(process: Any, log: Path, ask: Any) -> None:
+def _until_answering(process: Any, log: Path, ask: Callable[[], object]) -> None:
+    """Ask until there is an answer."""
     deadline = time.monotonic() + 60
     while True:
         try:
