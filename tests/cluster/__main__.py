@@ -16,7 +16,7 @@ from tests.cluster import services
 from tests.cluster.checks import begun_again, wrong
 from tests.cluster.cluster import CELERY, LOCAL, SLOTS, cluster
 from tests.cluster.harm import harm, slow_down
-from tests.cluster.plan import Size
+from tests.cluster.plan import MIB, Size
 from tests.cluster.run import Measured, Run
 
 PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"
@@ -61,7 +61,7 @@ def table(found: dict[str, Measured], size: Size) -> Table:
         for name, one in found.items()
     ]
     columns = ("executor", "seconds", "transfers/s", "MiB/s", "slots", "deferred", "slots meanwhile", "tried again")
-    moved = f"{size.transfers} transfers of {size.moved / 1024**2:.0f} MiB in all, {size.large} of them in parts"
+    moved = f"{size.transfers} transfers of {size.moved / MIB:.0f} MiB in all, {size.large} of them in parts"
     notes = [
         f"{moved}; {size.sensors} deferred sensors; {SLOTS} slots.",
         describe("apache-airflow", "apache-airflow-providers-celery", "celery"),

@@ -12,6 +12,7 @@ import psutil
 
 from aksk_provider.emulator.faults import Fault, Slow, Status
 from tests.cluster.ledger import Place
+from tests.cluster.plan import MIB
 from tests.cluster.run import Run
 from tests.support import processes
 from tests.support.airflow_api import until
@@ -96,11 +97,16 @@ def _held(run: Run, task: Mapping[str, Any]) -> dict[Place, set[int]]:
     planned = run.cluster.plan.tasks[task["task_id"]][task["map_index"]]
     place = planned["aksk_conn_id"].removeprefix("aksk_"), planned["key"]
     parts = {number for upload in run.cluster.ledger.uploads_of(place) for number in upload}
-    return {place: parts} if len(parts) > 1 and not run.cluster.ledger.writes()[place] else {}
+    return {place: parts} if _in_the_middle(run, len(parts)) else {}
 
 
 def _begun(run: Run, task: Mapping[str, Any]) -> bool:
     """Tell whether a download has some ranges of its file; its journal has a line for each after the first."""
     target = Path(run.cluster.plan.tasks[task["task_id"]][task["map_index"]]["target"])
     journal = target.with_name(f".{target.name}.part.journal")
-    return journal.exists() and len(journal.read_text().splitlines()) > 1
+    return journal.exists() and _in_the_middle(run, len(journal.read_text().splitlines()) - 1)
+
+
+def _in_the_middle(run: Run, done: int) -> bool:
+    """Tell whether some parts of a large file are there, and most are still to come."""
+    return 2 <= done <= run.cluster.plan.size.large_bytes // MIB // 2

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.cluster.cluster import Cluster
+from tests.cluster.plan import MIB
 from tests.support.airflow_api import Api, until
 
 DAG_ID = "transfers_and_waits"
@@ -61,7 +62,7 @@ class Run:
             state=run["state"],
             seconds=_seconds(run["start_date"], run["end_date"]),
             transfers=len(moves) / seconds,
-            mib=self.cluster.plan.size.moved / 1024**2 / seconds,
+            mib=self.cluster.plan.size.moved / MIB / seconds,
             slots=max(slots["running_slots"] for slots in self.slots),
             deferred=most,
             beside=max(slots["running_slots"] for slots in self.slots if slots["deferred_slots"] == most),

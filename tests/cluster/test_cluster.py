@@ -32,7 +32,6 @@ def test_transfers_and_deferred_sensors_finish(executor: str) -> None:
         run = Run(running)
         run.wait(run.ended, 600)
         assert wrong(run) == {}
-        assert run.measured().tried_again == 0
 
 
 @pytest.mark.timeout(1800)
@@ -44,5 +43,5 @@ def test_all_arrive_once_while_a_worker_the_triggerer_and_redis_die_and_the_stor
         run.wait(run.ended, 1200)
         assert wrong(run) == {}
         assert begun_again(run, doing) == {}
-        assert run.measured().tried_again >= len(doing.tasks)
+        assert run.measured().tried_again >= len(doing.uploads) > 0
         assert running.ledger.refused > 0
