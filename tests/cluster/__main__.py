@@ -20,15 +20,12 @@ from tests.cluster.plan import MIB, Size
 from tests.cluster.run import Measured, Run
 
 PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"
-RUNS = {
-    "LocalExecutor": (LOCAL, False),
-    "CeleryExecutor": (CELERY, False),
-    "CeleryExecutor, with faults": (CELERY, True),
-}
+#: executor, and whether the cluster is hurt
+RUNS = {LOCAL: (LOCAL, False), CELERY: (CELERY, False), f"{CELERY}, hurt": (CELERY, True)}
 SECONDS = 3600
 
 
-def measure(executor: str, harmed: bool, size: Size) -> Measured:
+def measure(executor: str, hurt: bool, size: Size) -> Measured:
     """Run the DAG to its end.
 
     :raises RuntimeError: something did not arrive, or arrived twice, or was left behind
@@ -36,7 +33,7 @@ def measure(executor: str, harmed: bool, size: Size) -> Measured:
     with cluster(executor, size) as running:
         run = Run(running)
         doing = None
-        if harmed:
+        if hurt:
             slow_down(run)
             doing = harm(run)
         run.wait(run.ended, SECONDS)
@@ -84,7 +81,7 @@ def main() -> int:
         command_line.error(f"no run is called {unknown[0]!r}")
     if missing := services.missing():
         command_line.error(f"install the Debian packages {' and '.join(missing)}")
-    size, found = Size(), {}
+    size, found = Size(), dict[str, Measured]()
     for name in options.name or RUNS:
         print(f"{name} ...", flush=True)
         found[name] = measure(*RUNS[name], size)

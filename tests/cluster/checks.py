@@ -13,13 +13,14 @@ from tests.cluster.run import Run
 
 
 def wrong(run: Run) -> dict[str, Any]:
-    """Return what is not as it must be after a run that ended, by what it is."""
-    plan, ledger, measured = run.cluster.plan, run.cluster.ledger, run.measured()
+    """Return what is not as it must be after a run, by what it is."""
     states = {f"{task['task_id']}[{task['map_index']}]": task["state"] for task in run.tasks()}
+    if (state := run.state()) != "success":
+        return {"run": state, "tasks": {name: state for name, state in states.items() if state != "success"}}
+    plan, ledger, measured = run.cluster.plan, run.cluster.ledger, run.measured()
     writes = ledger.writes()
     written = {place for place in plan.contents if not place[1].startswith("down/")}
     found = {
-        "state of the run": [measured.state] if measured.state != "success" else [],
         "tasks": {name: state for name, state in states.items() if state != "success"},
         "missing tasks": len(plan.instances() - set(states)),
         "tries that succeeded and were followed by another": _succeeded_before(run.cluster.database),

@@ -34,15 +34,18 @@ class Run:
             self.slots.append(self._api.call("GET", "pools/default_pool"))
             time.sleep(1)
 
+    def state(self) -> str:
+        return self._api.state(self._path)
+
     def ended(self) -> bool:
-        return self._api.state(self._path) in ENDED
+        return self.state() in ENDED
 
     def tasks(self, **asked: str) -> list[dict[str, Any]]:
         """Return the task instances, of a state or all."""
         query = "".join(f"&{name}={value}" for name, value in asked.items())
         found: list[dict[str, Any]] = []
         while True:
-            page = self._api.call("GET", f"{self._path}/taskInstances?limit=100&offset={len(found)}{query}")
+            page = self._api.call("GET", f"{self._path}/taskInstances?limit=100&offset={len(found)}&order_by=id{query}")
             found += page["task_instances"]
             if not page["task_instances"] or len(found) >= page["total_entries"]:
                 return found
@@ -52,14 +55,13 @@ class Run:
         return self.slots[-1]["deferred_slots"] if self.slots else 0
 
     def measured(self) -> Measured:
-        """Return what it took, when it has ended."""
+        """Return what it took; every task has succeeded."""
         run = self._api.call("GET", self._path)
         tasks = self.tasks()
         moves = [task for task in tasks if task["task_id"] in TRANSFERS]
         seconds = _seconds(min(task["start_date"] for task in moves), max(task["end_date"] for task in moves))
         most = max(slots["deferred_slots"] for slots in self.slots)
         return Measured(
-            state=run["state"],
             seconds=_seconds(run["start_date"], run["end_date"]),
             transfers=len(moves) / seconds,
             mib=self.cluster.plan.size.moved / MIB / seconds,
@@ -83,7 +85,6 @@ class Measured:
     :param tried_again: task instances that needed more than one try
     """
 
-    state: str
     seconds: float
     transfers: float
     mib: float
@@ -94,4 +95,5 @@ class Measured:
 
 
 def _seconds(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    began, ended = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (start, end))
+    return (ended - began).total_seconds()
