@@ -28,7 +28,7 @@ def packages() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("executor", [LOCAL, CELERY])
 def test_transfers_and_deferred_sensors_finish(executor: str) -> None:
-    with cluster(executor, Size(transfers=24, large=6, sensors=24)) as running:
+    with cluster(executor, Size(transfers=12, large=6, sensors=12)) as running:
         run = Run(running)
         run.wait(run.ended, 600)
         assert wrong(run) == {}
