@@ -16,6 +16,7 @@ from aksk_provider.cli.arguments import parser as command_parser
 from aksk_provider.emulator.__main__ import parser as emulator_parser
 from aksk_provider.provider_info import get_provider_info
 from aksk_provider.storage.config import StoreConfig
+from tests.cluster.__main__ import parser as cluster_parser
 from tests.docs.pages import ROOT, Block, blocks, commands
 from tests.support import dag_runs
 
@@ -135,7 +136,11 @@ def pip(words: list[str]) -> None:
 
 def python(words: list[str]) -> None:
     assert words[0] == "-m"
-    parsers = {"aksk_provider": command_parser, "aksk_provider.emulator": emulator_parser}
+    parsers = {
+        "aksk_provider": command_parser,
+        "aksk_provider.emulator": emulator_parser,
+        "tests.cluster": cluster_parser,
+    }
     parsers[words[1]]().parse_args(words[2:])
 
 

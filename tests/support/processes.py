@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 REPOSITORY = Path(__file__).parents[2]
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 
@@ -41,16 +43,23 @@ def free_port(preferred: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
+def group(
+    arguments: Sequence[str], settings: Mapping[str, str], log: Path, **options: Any
+) -> contextlib.AbstractContextManager[Any]:
+    """Run ``python -m ...`` in a process group of its own until the block ends; see :func:`command`."""
+    return command([sys.executable, "-m", *arguments], settings, log, **options)
+
+
 @contextlib.contextmanager
-def group(arguments: Sequence[str], settings: Mapping[str, str], log: Path, **options: Any) -> Iterator[Any]:
-    """Run ``python -m ...`` in a process group of its own until the block ends.
+def command(words: Sequence[str], settings: Mapping[str, str], log: Path, **options: Any) -> Iterator[Any]:
+    """Run a command in a process group of its own until the block ends.
 
     :param settings: set in the environment, over this process's own
     :param log: collects what it prints
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            words,
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **settings},
             stdout=output,
@@ -73,7 +82,8 @@ def prepare(settings: Mapping[str, str], log: Path, connections: Mapping[str, An
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything in its group, politely first."""
+    """End a process and everything in its group, politely first, and what it started in groups of their own."""
+    started = _tree(process.pid)
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
@@ -81,6 +91,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=8)
             if not _group_lives(process.pid):
                 break
+    for each in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
     if process.stdin:
         process.stdin.close()
 
@@ -89,6 +102,30 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill at once what a killed process left of its group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all that it started at once, as a machine does that loses its power."""
+    for each in _tree(process.pid, hold=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+
+
+def _tree(process_id: int, *, hold: bool = False) -> list[psutil.Process]:
+    """Return a process and all that it started, also in groups of their own, as Airflow does with tasks.
+
+    :param hold: stop each at once, so that it cannot start another meanwhile
+    """
+    found: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found.append(psutil.Process(process_id))
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if hold:
+                process.suspend()
+            found += process.children()
+    return found
 
 
 def _group_lives(group_id: int) -> bool:
@@ -145,13 +182,24 @@ def airflow(
         yield running
 
 
-@contextlib.contextmanager
-def triggerer(settings: Mapping[str, str], logs: Path, *, port: int) -> Iterator[Any]:
+def triggerer(settings: Mapping[str, str], logs: Path, *, port: int) -> contextlib.AbstractContextManager[Any]:
     """Run another triggerer beside the services that :func:`airflow` runs, for one that was killed."""
+    return beside(["triggerer"], settings, logs / "triggerer-2.log", port=port)
+
+
+def worker(
+    name: str, settings: Mapping[str, str], logs: Path, *, port: int
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run a Celery worker beside the services that :func:`airflow` runs."""
+    return beside(["celery", "worker", "--celery-hostname", name], settings, logs / f"{name}.log", port=port)
+
+
+def beside(
+    words: Sequence[str], settings: Mapping[str, str], log: Path, *, port: int
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run a further process of the Airflow whose API server has this port."""
     settings = {**settings, "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/"}
-    log = logs / "triggerer-2.log"
-    with group(["airflow", "triggerer", "--skip-serve-logs"], settings, log, stdin=subprocess.DEVNULL) as process:
-        yield process
+    return group(["airflow", *words, "--skip-serve-logs"], settings, log, stdin=subprocess.DEVNULL)
 
 
 def _wait_until_healthy(url: str, running: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:
