@@ -63,8 +63,8 @@ def requests(port: str, what: str = "count") -> int:
 
 
 async def run(trigger: Any) -> None:
-    async for _ in trigger.run():
-        raise AssertionError("nothing is there")
+    async for event in trigger.run():
+        raise AssertionError(f"nothing is there, and it fired: {event}")
 
 
 async def lags(found: list[float]) -> None:
