@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from aksk_provider.storage.waiting.looks import Answer, Look
 log = logging.getLogger(__name__)
 _JITTER = 0.1
 _SLICE = 0.005
+#: looks begin at multiples of so many seconds, since waking the event loop for each costs as much as half a look
+_TICK = 0.05
 
 
 class Waiter:
@@ -144,6 +147,7 @@ class Poll:
             return
         if self._timer:
             self._timer.cancel()
+        due = math.ceil(due / _TICK) * _TICK
         self._due = due
         self._timer = asyncio.get_running_loop().call_at(due, self._fire)
 
