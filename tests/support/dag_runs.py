@@ -41,7 +41,10 @@ class RunResult:
 
 def load(path: Path) -> dict[str, DAG]:
     """Return the DAGs of a file, by id, as Airflow's processor reads them."""
-    from airflow.dag_processing.dagbag import DagBag
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import DagBag
 
     bag = DagBag(path, collect_dags=False)
     dags = {dag.dag_id: dag for dag in bag.process_file(str(path))}
