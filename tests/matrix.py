@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -85,7 +86,8 @@ class Cell:
         command = [self.folder / "bin" / "python", "-m", "pytest", "-q", "-n", workers, "--dist", "loadgroup"]
         if self.constraints != "constraints.txt":
             command += ["-W", "default"]  # an old Airflow calls new packages in ways that these warn of
-        command += [f"--junitxml={self.results}", *more, *(f"tests/{name}" for name in TESTS)]
+        command += more or [f"--junitxml={self.results}"]  # what is run in part is no result
+        command += [f"tests/{name}" for name in TESTS]
         return subprocess.run(command, cwd=ROOT).returncode == 0
 
     def row(self) -> tuple[str, ...]:
@@ -108,8 +110,12 @@ CELLS = {cell.name: cell for cell in (Cell(*both) for both in product(PYTHONS, C
 def table() -> Table:
     """Return the last results of all cells that have any."""
     ran = [cell for cell in CELLS.values() if cell.results.exists()]
-    reasons = [f"- {cell.name}, {n} skipped: {reason}" for cell in ran for reason, n in sorted(cell.reasons().items())]
-    return Table(COLUMNS, [cell.row() for cell in ran], reasons)
+    reasons = {cell.name: cell.reasons() for cell in ran}
+    notes = [
+        f"- skipped, {reason}: {', '.join(f'{name} {found[reason]}' for name, found in reasons.items() if reason in found)}"
+        for reason in sorted({reason for found in reasons.values() for reason in found})
+    ]
+    return Table(COLUMNS, [cell.row() for cell in ran], notes)
 
 
 def main() -> int:
@@ -128,7 +134,7 @@ def main() -> int:
         if interpreter := cell.interpreter():
             cell.install(interpreter)
             print(f"{cell.name}: Airflow {cell.airflow}", flush=True)
-            failed += [] if cell.run(options.workers, options.pytest.split()) else [cell.name]
+            failed += [] if cell.run(options.workers, shlex.split(options.pytest)) else [cell.name]
         else:
             print(f"{cell.name}: skipped, no Python {cell.python} with venv is on the PATH", flush=True)
             missing.append(cell.name)
