@@ -13,7 +13,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -99,9 +98,9 @@ class Cell:
         minutes, day = float(suite.attrib["time"]) / 60, suite.attrib["timestamp"][:10]
         return self.python, self.airflow, str(passed), str(count["skipped"]), str(failed), f"{minutes:.0f}", day
 
-    def reasons(self) -> Counter[str]:
-        """Return why tests were skipped, and how many for each reason."""
-        return Counter(found.attrib["message"] for found in ET.parse(self.results).iter("skipped"))
+    def reasons(self) -> set[str]:
+        """Return why tests were skipped."""
+        return {found.attrib["message"] for found in ET.parse(self.results).iter("skipped")}
 
 
 CELLS = {cell.name: cell for cell in (Cell(*both) for both in product(PYTHONS, CONSTRAINTS))}
@@ -110,11 +109,11 @@ CELLS = {cell.name: cell for cell in (Cell(*both) for both in product(PYTHONS, C
 def table() -> Table:
     """Return the last results of all cells that have any."""
     ran = [cell for cell in CELLS.values() if cell.results.exists()]
-    reasons = {cell.name: cell.reasons() for cell in ran}
-    notes = [
-        f"- skipped, {reason}: {', '.join(f'{name} {found[reason]}' for name, found in reasons.items() if reason in found)}"
-        for reason in sorted({reason for found in reasons.values() for reason in found})
-    ]
+    where: dict[str, list[str]] = {}
+    for cell in ran:
+        for reason in sorted(cell.reasons()):
+            where.setdefault(reason, []).append(cell.name)
+    notes = [f"- skipped in {', '.join(names)}: {reason}" for reason, names in where.items()]
     return Table(COLUMNS, [cell.row() for cell in ran], notes)
 
 
