@@ -1,4 +1,4 @@
-# Needs Python 3.10-3.13 with venv, and make; the rest comes from the package registry, pinned in constraints.txt.
+# Needs Python 3.10-3.13 with venv, and make; the rest comes from the package registry, pinned in constraints*.txt.
 
 .SHELLFLAGS := -eu -c
 MAKEFLAGS   += --no-print-directory
@@ -8,6 +8,7 @@ VENV        := .venv
 BENCH_VENV  := .venv-bench
 BIN         := $(VENV)/bin
 COMMA       := ,
+CELLS       ?=
 WORKERS     ?= 2
 PYTEST_ARGS ?=
 
@@ -58,6 +59,10 @@ airflow: $(VENV)/.installed ## the same, with the Airflow UI left open until Ctr
 test: $(VENV)/.installed ## all tests; WORKERS=2, PYTEST_ARGS="-k name"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
+.PHONY: test-matrix
+test-matrix: $(VENV)/.installed ## its Airflow part on the oldest and newest Airflow and Python; CELLS="py310-airflow31"
+	@$(BIN)/python -m tests.matrix $(CELLS) --workers $(WORKERS) --pytest="$(PYTEST_ARGS)" --write
+
 .PHONY: screenshots
 screenshots: $(VENV)/.installed ## the pictures of the documentation, by the tests of the UI, into docs/images
 	@SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/ui/test_connection_form.py tests/ui/test_task_pages.py
@@ -96,17 +101,20 @@ bench: $(BENCH_VENV)/.installed ## speed and import cost beside the vendors' SDK
 wheel: $(VENV)/.installed ## the wheel, into dist/
 	@$(BIN)/python -m pip --quiet wheel --no-deps --wheel-dir dist .
 
+RESOLVE := .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+
 .PHONY: constraints
-constraints: ## resolve constraints.txt again, for every supported Python at once
+constraints: ## resolve constraints*.txt again, for every supported Python at once
 	@$(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install -qq uv
-	@.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --all-extras \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o constraints.txt
+	@$(RESOLVE) --all-extras -o constraints.txt
+	@echo 'apache-airflow~=3.1.0' | $(RESOLVE) --extra test - -o constraints-airflow31.txt
 	@rm -rf .venv-lock
 
 .PHONY: clean
 clean: ## remove everything the targets made
-	@rm -rf $(VENV) $(BENCH_VENV) .venv-lock build dist docs/_build docs/api \
+	@rm -rf $(VENV) $(BENCH_VENV) .venv-matrix .venv-lock build dist docs/_build docs/api \
 	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find provider tests dags docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

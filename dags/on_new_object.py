@@ -16,7 +16,7 @@ with DAG("on_new_object", schedule=[incoming], catchup=False, max_active_runs=4)
     @task
     def count(triggering_asset_events=None) -> str:
         hook, lines = ObjectStorageHook("aksk_default"), {}
-        for event in (triggering_asset_events or {}).get(incoming, []):
+        for event in triggering_asset_events[incoming] if triggering_asset_events else []:
             new = event.extra["payload"]
             with hook.open(new["uri"]) as stream:
                 lines[new["uri"]] = sum(1 for _ in stream)

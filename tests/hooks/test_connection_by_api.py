@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aksk_provider.hooks.object_storage import ObjectStorageHook
+from tests.support.airflow_versions import needs
 from tests.support.clouds import Cloud
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def test_the_test_button_reuses_the_secrets_that_are_saved(api: TestClient, crea
     assert api.post(f"{PATH}/test", json=sent).json()["status"] is True
 
 
+@needs(3, 2, "makes the connection form of the metadata alone")
 def test_the_ui_gets_the_form(api: TestClient) -> None:
     forms = {form["connection_type"]: form for form in api.get("/ui/connections/hook_meta").json()}
     assert forms["aksk"]["hook_name"] == "Object Storage (BOS / OSS / COS)"

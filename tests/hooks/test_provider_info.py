@@ -13,16 +13,17 @@ import airflow
 import jsonschema
 import pytest
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
-from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
 import aksk_provider
 from aksk_provider.hooks import connection
 from aksk_provider.hooks.object_storage import ObjectStorageHook
 from aksk_provider.provider_info import get_provider_info
+from tests.support.airflow_versions import ProvidersManagerTaskRuntime, needs
 from tests.support.processes import python
 
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]
 AIRFLOW = Path(airflow.__file__).parent
+made_of_metadata = needs(3, 2, "makes the connection form of the metadata alone")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,7 @@ def test_the_package_name_is_that_of_the_distribution() -> None:
     assert version(get_provider_info()["package-name"]) == aksk_provider.__version__
 
 
+@made_of_metadata
 def test_the_form_asks_for_the_cloud_first_and_only_the_cloud_is_required(form: dict[str, Any]) -> None:
     fields = form["extra_fields"]
     assert next(iter(fields)) == "vendor"
@@ -65,10 +67,12 @@ def test_the_form_asks_for_the_cloud_first_and_only_the_cloud_is_required(form: 
     assert fields["vendor"]["schema"]["enum"] == ["bos", "oss", "cos"]
 
 
+@made_of_metadata
 def test_the_form_has_a_field_for_every_extra_the_hook_reads(form: dict[str, Any]) -> None:
     assert set(form["extra_fields"]) == connection._KNOWN
 
 
+@made_of_metadata
 def test_what_may_hold_a_secret_has_a_name_that_airflow_masks(form: dict[str, Any]) -> None:
     from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
 
@@ -76,6 +80,7 @@ def test_what_may_hold_a_secret_has_a_name_that_airflow_masks(form: dict[str, An
     assert [name for name in form["extra_fields"] if should_hide_value_for_key(name)] == ["security_token", "proxies"]
 
 
+@made_of_metadata
 def test_the_standard_fields_are_named_for_what_they_hold(form: dict[str, Any]) -> None:
     titles = {name: field["title"] for name, field in form["standard_fields"].items() if field}
     assert titles["login"].startswith("Access key")
@@ -84,6 +89,7 @@ def test_the_standard_fields_are_named_for_what_they_hold(form: dict[str, Any]) 
     assert titles["url_schema"] == "Default bucket"
 
 
+@made_of_metadata
 def test_the_form_shows_without_importing_the_hook() -> None:
     code = (
         "import sys; from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService;"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -69,9 +70,10 @@ def test_the_command_and_the_doctor_say_the_same(
     wrong: str, run_cli: Callable[..., str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     _, message = said()
-    with pytest.raises(SystemExit):
-        run_cli("connections", "test", "wrong")
-    assert without_ids(message) in without_ids(capsys.readouterr().out)
+    printed = ""
+    with contextlib.suppress(SystemExit):  # Airflow 3.1 has no exit code for it
+        printed = run_cli("connections", "test", "wrong")
+    assert without_ids(message) in without_ids(printed + capsys.readouterr().out)
     done = Running(("doctor", "wrong"), tmp_path, {"AIRFLOW_CONN_WRONG": os.environ["AIRFLOW_CONN_WRONG"]}).wait()
     assert done.returncode == 1
     assert f"=> {without_ids(message)}" in without_ids(done.stdout.decode())

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, TaskGroup
-from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from aksk_provider.errors import BucketNotFoundError, InvalidRequestError, ObjectStorageError, PermissionDeniedError
 from aksk_provider.sensors import ObjectKeySensor
 from aksk_provider.triggers.waiting import WaitTrigger
 from tests.support import dag_runs
+from tests.support.airflow_versions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from tests.support.clouds import Cloud
 from tests.support.processes import python
 

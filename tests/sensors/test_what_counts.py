@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseSensorOperator
-from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from aksk_provider.emulator.faults import Fault, Status
 from aksk_provider.errors import InvalidRequestError, ObjectStorageError, ServerError
 from aksk_provider.sensors import ObjectKeySensor, PrefixSensor, PrefixUnchangedSensor
 from tests.support import dag_runs
+from tests.support.airflow_versions import AirflowSensorTimeout
 from tests.support.clouds import Cloud
 
 Put = Callable[..., str]

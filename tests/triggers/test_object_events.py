@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import AssetWatcher
-from airflow.sdk.serde import deserialize, serialize
 
 from aksk_provider.emulator import Emulator
 from aksk_provider.emulator.faults import Fault, Status
@@ -19,6 +18,7 @@ from aksk_provider.storage.waiting.watermark import Watermark
 from aksk_provider.triggers import memory, object_events
 from aksk_provider.triggers.memory import AssetStateMemory
 from aksk_provider.triggers.object_events import ObjectEventTrigger
+from tests.support.airflow_versions import deserialize, serialize
 from tests.support.clouds import Cloud
 
 Put = Callable[..., str]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import pkgutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from airflow.sdk._shared.module_loading import import_string
-from airflow.sdk.serde import deserialize, serialize
 
 from aksk_provider import errors
 from aksk_provider.emulator import Emulator
@@ -23,6 +22,7 @@ from aksk_provider.storage.async_transport import AsyncTransport
 from aksk_provider.storage.waiting.conditions import Keys, Prefix, Unchanged, to_plain
 from aksk_provider.triggers import connections, failures
 from aksk_provider.triggers.waiting import WaitTrigger
+from tests.support.airflow_versions import deserialize, serialize
 from tests.support.clouds import Cloud
 
 Put = Callable[..., str]
@@ -73,7 +73,7 @@ def test_a_trigger_survives_storage_and_stores_no_secret(any_cloud: Cloud, in_en
     made = trigger("a", "b*", bucket="bucket", newer_than="2026-01-01T00:00:00+00:00", deadline=1.5, rejected="x")
     path, arguments = made.serialize()
     stored = json.dumps(serialize(arguments))
-    again = import_string(path)(**deserialize(json.loads(stored)))
+    again = pkgutil.resolve_name(path)(**deserialize(json.loads(stored)))
     assert again.serialize() == (path, arguments)
     assert arguments["condition"]["keys"] == ["a", "b*"]
     assert any_cloud.account.secret_key not in stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -30,6 +31,7 @@ def open_hook(conn_id: str, *, debug: bool = False) -> ObjectStorageHook:
     """Return the hook of a connection, found outside a task as well."""
     # Only servers may look into the metadata database; a shell with Airflow's configuration is one of them
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # which speaks when Airflow 3.1 is imported
     from airflow.sdk.log import configure_logging
 
     # Left alone, Airflow's log goes to standard output, between the lines that others read
