@@ -13,7 +13,7 @@ from tests.cluster.harm import harm, slow_down
 from tests.cluster.plan import Size
 from tests.cluster.run import Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
 
 
 @pytest.fixture(autouse=True)

@@ -73,7 +73,8 @@ def test_a_run_leaves_no_secret_with_recipes_and_only_in_xcom_with_links(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(280)
+@pytest.mark.xdist_group("services")  # one cluster at a time
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("leaky", ["cos"], indirect=True)
 def test_real_workers_leave_nothing_of_a_recipe(leaky: Cloud, tmp_path: Path) -> None:
     """Each task is a process of its own here, which no other one's masks help.
@@ -99,7 +100,7 @@ def test_real_workers_leave_nothing_of_a_recipe(leaky: Cloud, tmp_path: Path) ->
             folder.mkdir()
             (folder / "file").write_bytes(b"content")
             path = api.start("links_as_recipe", folder=str(folder), shout=shout)
-            until(lambda path=path: api.state(path) in ("success", "failed"), 120)  # type: ignore[misc]
+            until(lambda path=path: api.state(path) in ("success", "failed"), 300)  # type: ignore[misc]
             instances = api.call("GET", f"{path}/taskInstances")["task_instances"]
             assert {one["task_id"] for one in instances if one["state"] != "success"} == links_dag.FAILING
             assert {file.name for file in folder.iterdir()} == wanted

@@ -36,7 +36,7 @@ class Api:
         return str(self.call("GET", path)["state"])
 
 
-def until(true: Callable[[], object], seconds: float = 60) -> None:
+def until(true: Callable[[], object], seconds: float = 180) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -24,7 +24,8 @@ with DAG("waits", params={"conn_id": "aksk_default"}, default_args={"aksk_conn_i
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.xdist_group("services")  # one cluster at a time
+@pytest.mark.timeout(900)
 def test_a_deferred_sensor_works_and_fails_in_real_processes(emulator: Emulator, tmp_path: Path) -> None:
     account = Account(secrets.token_hex(8), secrets.token_hex(16), f"{secrets.token_hex(12)}/+={secrets.token_hex(12)}")
     emulator.accounts[account.access_key] = account
@@ -54,7 +55,7 @@ def test_a_deferred_sensor_works_and_fails_in_real_processes(emulator: Emulator,
         with cloud.store() as store:
             store.put("e2e/a.csv", b"1\n2\n")
         runs = {"found": found, "links": links, "timed out": timed_out, "refused": refused}
-        until(lambda: all(api.state(path) in ("success", "failed") for path in runs.values()), 90)
+        until(lambda: all(api.state(path) in ("success", "failed") for path in runs.values()), 240)
         states = {name: api.state(path) for name, path in runs.items()}
         assert states == {"found": "success", "links": "success", "timed out": "failed", "refused": "failed"}
         counted = api.call("GET", f"{found}/taskInstances/count_lines/xcomEntries/return_value")

@@ -26,7 +26,7 @@ from aksk_provider.triggers.object_events import ObjectEventTrigger
 def odd(info):
     return info["size"] % 2 == 1
 
-FAST = {"poke_interval": 2, "timeout": 300}
+FAST = {"poke_interval": 2, "timeout": 900}
 with DAG("ways", schedule=None, default_args=FAST):
     for mode, how in {
         "reschedule": {"mode": "reschedule", "poke_interval": 8}, "deferred": {"deferrable": True}
@@ -40,7 +40,7 @@ with DAG("ways", schedule=None, default_args=FAST):
         PrefixSensor(task_id=f"prefix_{mode}", prefix="way/", min_objects=3, marker="_SUCCESS", **how)
         PrefixUnchangedSensor(task_id=f"quiet_{mode}", prefix="way/", inactivity_period=4, **how)
 with DAG("late", schedule=None):
-    ObjectKeySensor(task_id="late", key="late/a", deferrable=True, poke_interval=1, timeout=150)
+    ObjectKeySensor(task_id="late", key="late/a", deferrable=True, poke_interval=1, timeout=900)
 with DAG("refused", schedule=None):
     ObjectKeySensor(task_id="refused", aksk_conn_id="doomed", key="refused/a", deferrable=True, poke_interval=1)
 with DAG("soft", schedule=None):
@@ -61,7 +61,8 @@ def fresh() -> Account:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
+@pytest.mark.xdist_group("services")  # one cluster at a time
+@pytest.mark.timeout(1200)
 def test_every_way_of_waiting_works_in_real_processes(emulator: Emulator, tmp_path: Path) -> None:
     account, doomed, rotated = fresh(), fresh(), fresh()
     for one in (account, doomed):
@@ -101,10 +102,10 @@ def test_every_way_of_waiting_works_in_real_processes(emulator: Emulator, tmp_pa
         cloud = Cloud("oss", emulator, own_account=rotated)
         api.call("PATCH", "connections/aksk_default", **patch(cloud))
         store = cloud.store()
-        until(lambda: all(state("ways", f"{way}_deferred") == "deferred" for way in ("key", "wild", "prefix")), 120)
+        until(lambda: all(state("ways", f"{way}_deferred") == "deferred" for way in ("key", "wild", "prefix")), 300)
         store.put("incoming/one", b"1")
         told = told_of(api)
-        until(lambda: told() == ["incoming/one"], 90)
+        until(lambda: told() == ["incoming/one"], 240)
 
         # killed while waiting, and started again; what was told is noted as told after three seconds
         time.sleep(6)
@@ -114,11 +115,11 @@ def test_every_way_of_waiting_works_in_real_processes(emulator: Emulator, tmp_pa
         store.put("incoming/two", b"2")
         with processes.triggerer(settings, tmp_path, port=port):
             store.put("late/a", b"x")
-            until(lambda: api.state(runs["late"]) == "success", 120)
+            until(lambda: api.state(runs["late"]) == "success", 300)
             for key, body in {"a": b"1", "b1": b"1", "c": b"22", "d.csv": b"22"}.items():
                 store.put(f"way/{key}", body)
             store.put("way/_SUCCESS", b"")
-            until(lambda: state("ways", "prefix_deferred") == "success", 120)
+            until(lambda: state("ways", "prefix_deferred") == "success", 300)
             store.put("way/c", b"333")
             ways = f"{runs['ways']}/taskInstances"
             states = {}
@@ -129,13 +130,13 @@ def test_every_way_of_waiting_works_in_real_processes(emulator: Emulator, tmp_pa
                 return set(states.values()) <= {"success", "failed"}
 
             with contextlib.suppress(AssertionError):
-                until(over, 150)
+                until(over, 400)
             assert set(states.values()) == {"success"}, states
             with contextlib.suppress(AssertionError):
-                until(lambda: told() == ["incoming/one", "incoming/two"], 60)
+                until(lambda: told() == ["incoming/one", "incoming/two"], 180)
             time.sleep(4)
             assert told() == ["incoming/one", "incoming/two"]
-            until(lambda: api.state(runs["soft"]) == "success", 60)
+            until(lambda: api.state(runs["soft"]) == "success", 180)
             assert state("soft", "soft") == "skipped"
             value = api.call("GET", f"{runs['ways']}/taskInstances/check_deferred/xcomEntries/return_value")["value"]
             log = str(api.call("GET", f"{runs['refused']}/taskInstances/refused/logs/1"))

@@ -13,7 +13,7 @@ from tests.support.clouds import REGIONS, VENDORS
 from tests.ui.conftest import ACCOUNTS, BUCKETS, RunningAirflow
 from tests.ui.pictures import take
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow-ui")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
 TYPE = "Object Storage (BOS / OSS / COS)"
 TITLES = {"bos": "Baidu BOS", "oss": "Alibaba OSS", "cos": "Tencent COS"}
 SECTIONS = ["Standard Fields", "Cloud", "Addressing and sharing", "Transport", "Extra Fields JSON"]

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.ui.conftest import ACCOUNTS, BUCKETS, RunningAirflow
 from tests.ui.pictures import take
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow-ui")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
 TOUR, REPORTS = "object_storage_tour", "monthly_reports"
 
 
