@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk import DAG, TaskGroup
 
 from aksk_provider.errors import BucketNotFoundError, InvalidRequestError, ObjectStorageError, PermissionDeniedError
-from aksk_provider.sensors import ObjectKeySensor
+from aksk_provider.sensors import ObjectKeySensor, base
 from aksk_provider.triggers.waiting import WaitTrigger
 from tests.support import dag_runs
 from tests.support.airflow_versions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
@@ -140,16 +140,20 @@ def test_a_deferred_sensor_whose_time_is_up_fails_or_skips(soft_fail: bool) -> N
         sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
 
-def test_a_deferral_carries_the_timeout_and_no_secret(oss: Cloud, prefix: str, database: None) -> None:
+def test_a_deferral_carries_the_timeout_and_no_secret(
+    oss: Cloud, prefix: str, database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "_SETTLED", 10)
     sensor = ObjectKeySensor(task_id="one", key=f"{prefix}missing", deferrable=True, timeout=77, poke_interval=3)
     sensor.poke = lambda context: False  # type: ignore[assignment, method-assign, return-value]
     with pytest.raises(TaskDeferred) as caught:
         sensor.execute({})
     deferred = caught.value
-    assert 76 < deferred.timeout.total_seconds() <= 77
+    assert 86 < deferred.timeout.total_seconds() <= 87  # the trigger fires before Airflow's own end
     path, arguments = deferred.trigger.serialize()
     assert path == "aksk_provider.triggers.waiting.WaitTrigger"
     assert 76 < arguments.pop("deadline") - time.time() <= 77
+    assert 9 < arguments.pop("not_before") - time.time() <= 10
     condition = {"kind": "Keys", "keys": [f"{prefix}missing"], "bucket": None, "any_of": False, "regex": False}
     assert arguments == {
         "condition": {**condition, "min_size": 0, "newer_than": None, "unchanged_for": 0.0},

@@ -20,6 +20,8 @@ from tests.support.clouds import VENDORS, Cloud
 
 _HOME = Path(tempfile.mkdtemp(prefix=f"aksk-airflow-{os.getpid()}-"))
 os.environ.update({name: value for name, value in airflow_home.settings(_HOME).items() if name != "TMPDIR"})
+# No scheduler watches tasks here, so that deferrals need not last until it noticed them
+os.environ["AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL"] = "0"
 
 
 def pytest_unconfigure() -> None:

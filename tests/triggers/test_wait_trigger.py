@@ -30,7 +30,7 @@ Condition = Keys | Prefix | Unchanged
 
 
 def trigger(*keys: str, **options: Any) -> WaitTrigger:
-    names = ("poke_interval", "deadline", "backoff", "max_wait", "keep_going", "rejected")
+    names = ("poke_interval", "deadline", "backoff", "max_wait", "keep_going", "rejected", "not_before")
     given = {"poke_interval": 0.05} | {name: options.pop(name) for name in names if name in options}
     return waiting(Keys(keys, **options), **given)
 
@@ -145,6 +145,26 @@ def test_its_own_deadline_ends_it(oss: Cloud, in_environment: Put) -> None:
     began = time.monotonic()
     assert fired(trigger("no/such/key", deadline=time.time() + 0.4, poke_interval=60))["status"] == "timed out"
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "status"),
+    [
+        (None, "triggers/soon", "found"),
+        (None, "no/such/key", "timed out"),
+        ("nosuchbucket-1250000000", "key", "failed"),
+    ],
+)
+def test_however_it_ends_it_fires_no_sooner_than_told(
+    bucket: str | None, key: str, status: str, oss: Cloud, in_environment: Put
+) -> None:
+    in_environment(oss)
+    with oss.store() as store:
+        store.put("triggers/soon", b"x")
+    now = time.time()
+    said = fired(trigger(key, bucket=bucket, deadline=now + 0.2, not_before=now + 1))
+    assert said["status"] == status
+    assert time.time() >= now + 1
 
 
 def test_many_triggers_with_one_look_ask_no_more_than_one(oss: Cloud, in_environment: Put, sent: list[str]) -> None:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from aksk_provider.storage.waiting.conditions import Keys, Part, Prefix, Unchanged
 
 
+# Airflow notices the end of a deferring worker's process with its heartbeat, and a task that runs again by then is
+# failed for it (apache/airflow#72716): no deferral ends sooner than this many seconds after it began.
+_SETTLED = 2 * conf.getint("workers", "min_heartbeat_interval", fallback=5)
+
+
 class WaitingSensor(BaseSensorOperator):
     """Waits for a condition. Only a 404 means "not yet"; all else fails the task at once with the vendor's code.
 
@@ -109,6 +114,7 @@ class WaitingSensor(BaseSensorOperator):
         from aksk_provider.storage.waiting.conditions import to_plain
         from aksk_provider.triggers import waiting
 
+        now = time.time()
         trigger = waiting.WaitTrigger(
             condition=to_plain(self.condition()),
             aksk_conn_id=self.aksk_conn_id,
@@ -118,9 +124,11 @@ class WaitingSensor(BaseSensorOperator):
             max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             keep_going=self.silent_fail,
             rejected=None if rejected is None else waiting.digest(rejected),
+            not_before=now + _SETTLED,
         )
-        remaining = timedelta(seconds=max(deadline - time.time(), 0))
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=remaining)
+        # the trigger keeps the deadline; Airflow's own is for the case that no triggerer runs
+        timeout = timedelta(seconds=max(deadline - now, 0) + _SETTLED)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     _rejected: Sequence[Any] | None = None
     _repeated = 0

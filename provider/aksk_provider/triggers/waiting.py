@@ -30,6 +30,7 @@ class WaitTrigger(BaseTrigger):
     :param max_wait: longest interval in seconds, with ``backoff``
     :param keep_going: log failures and look again
     :param rejected: digest of results that a check refused; the same results do not fire again
+    :param not_before: fire no sooner, in seconds since 1970
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class WaitTrigger(BaseTrigger):
         max_wait: float | None = None,
         keep_going: bool = False,
         rejected: str | None = None,
+        not_before: float = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.condition = dict(condition)
@@ -52,6 +54,7 @@ class WaitTrigger(BaseTrigger):
         self.max_wait = max_wait
         self.keep_going = keep_going
         self.rejected = rejected
+        self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return plain values; the credentials stay in the connection."""
@@ -64,18 +67,23 @@ class WaitTrigger(BaseTrigger):
             "max_wait": self.max_wait,
             "keep_going": self.keep_going,
             "rejected": self.rejected,
+            "not_before": self.not_before,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""
+        end = await self._end()
+        await asyncio.sleep(self.not_before - time.time())
+        yield TriggerEvent(end)
+
+    async def _end(self) -> dict[str, Any]:
         try:
             results = await self._wait()
         except ObjectStorageError as error:
-            yield TriggerEvent({"status": FAILED, "error": failures.to_plain(error)})
+            return {"status": FAILED, "error": failures.to_plain(error)}
         except TimeoutError:
-            yield TriggerEvent({"status": TIMED_OUT})
-        else:
-            yield TriggerEvent({"status": FOUND, "results": results, "deadline": self.deadline})
+            return {"status": TIMED_OUT}
+        return {"status": FOUND, "results": results, "deadline": self.deadline}
 
     async def _wait(self) -> list[Any]:
         from aksk_provider.storage.waiting.conditions import from_plain
