@@ -58,7 +58,6 @@ def test_a_uri_written_by_hand_gets_its_one_form_or_is_refused() -> None:
 
 
 def test_openlineage_gets_bucket_and_key() -> None:
-    pytest.importorskip("openlineage")
     dataset = assets.convert_asset_to_openlineage(assets.cos_asset(bucket="b-1250000000", key="a b"), None)
     assert (dataset.namespace, dataset.name) == ("cos://b-1250000000", "a b")
 
