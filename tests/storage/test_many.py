@@ -13,7 +13,7 @@ from aksk_provider import errors
 from aksk_provider.emulator import Emulator
 from aksk_provider.storage import ObjectStore, transfer
 from aksk_provider.storage.transfer import ManyOptions
-from aksk_provider.storage.transfer.many import safe_path
+from aksk_provider.storage.transfer.many import paths_below
 from tests.storage.test_store_on_emulator import open_store
 
 FILES = {"a.csv": b"1", "b 文件.csv": b"22", "deep/er/c.txt": b"333", "deep/d.csv": b"4444"}
@@ -124,7 +124,7 @@ def test_one_file_that_is_equal_is_left_alone_too(store: ObjectStore, prefix: st
 )
 def test_a_key_never_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(errors.InvalidRequestError):
-        safe_path(tmp_path, name)
+        paths_below(tmp_path)(name)
 
 
 def test_a_link_never_leads_out_of_the_folder(store: ObjectStore, prefix: str, tmp_path: Path) -> None:

@@ -160,9 +160,9 @@ def download(options: Namespace) -> int:
             _results(options, [result.as_dict() for result in results])
             return 0
         if target != "-" and (target.endswith("/") or Path(target).is_dir()):
-            from aksk_provider.storage.transfer.many import safe_path
+            from aksk_provider.storage.transfer.many import paths_below
 
-            target = safe_path(Path(target).absolute(), hook.store.key(key, options.bucket).rpartition("/")[2])
+            target = paths_below(Path(target).absolute())(hook.store.key(key, options.bucket).rpartition("/")[2])
         if options.dry_run:
             info = hook.head(key, options.bucket)
             _results(options, [{"path": str(target), "uri": info.uri, "size": info.size, "status": "planned"}])

@@ -8,8 +8,8 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -20,9 +20,11 @@ from aksk_provider.storage.store import ObjectStore
 from aksk_provider.storage.transfer.download import download
 from aksk_provider.storage.transfer.equal import equal_object
 from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, TransferOptions
+from aksk_provider.storage.transfer.pool import in_parallel
 from aksk_provider.storage.transfer.upload import upload
 
 log = logging.getLogger(__name__)
+_DRIVE = re.compile(r"[A-Za-z]:")
 Item = TypeVar("Item")
 
 
@@ -151,8 +153,8 @@ def download_many(
     :raises InvalidRequestError: a name would lead out of the folder; nothing was moved
     :raises TransfersFailedError: names the objects that failed, after the others were moved
     """
-    root = Path(folder).absolute()
-    planned = [(info, safe_path(root, name)) for info, name in objects]
+    path_of = paths_below(Path(folder).absolute())
+    planned = [(info, path_of(name)) for info, name in objects]
 
     def move(item: tuple[ObjectInfo, Path]) -> FileResult:
         info, path = item
@@ -169,35 +171,43 @@ def download_many(
     return _each(options.workers, move, planned, lambda item: item[0].uri)
 
 
-def safe_path(root: Path, name: str) -> Path:
-    """Return the path of a name below a folder, refusing one that leads out of it on any system, or by a link."""
-    parts = name.split("/")
-    if any(part in ("", ".", "..") or "\\" in part or "\0" in part or re.match(r"[A-Za-z]:", part) for part in parts):
-        raise InvalidRequestError(f"key {name!r} cannot be the name of a file below {root}")
-    path = root.joinpath(*parts)
-    if not path.parent.resolve().is_relative_to(root.resolve()):
-        raise InvalidRequestError(f"key {name!r} leads out of {root} by a symbolic link")
-    return path
+def paths_below(root: Path) -> Callable[[str], Path]:
+    """Return what tells the path of a name below a folder, and refuses one that leads out of it on any system."""
+    real = root.resolve()
+
+    @cache
+    def is_inside(folder: str) -> bool:
+        return (root / folder).resolve().is_relative_to(real)
+
+    def path_of(name: str) -> Path:
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or "\\" in part or "\0" in part or _DRIVE.match(part) for part in parts):
+            raise InvalidRequestError(f"key {name!r} cannot be the name of a file below {root}")
+        if not is_inside("/".join(parts[:-1])):
+            raise InvalidRequestError(f"key {name!r} leads out of {root} by a symbolic link")
+        return root.joinpath(*parts)
+
+    return path_of
 
 
 def _each(
     workers: int, move: Callable[[Item], FileResult], items: Iterable[Item], name: Callable[[Item], str]
 ) -> list[FileResult]:
     """Return the results in order; failures are collected until the rest is done, a cancellation ends it at once."""
-    todo = list(items)
-    with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="aksk-files") as pool:
-        futures = [pool.submit(move, item) for item in todo]
-        failures: list[tuple[str, Exception]] = []
-        for item, future in zip(todo, futures, strict=True):
-            try:
-                future.result()
-            except TransferCancelledError:
-                pool.shutdown(cancel_futures=True)
-                raise
-            except Exception as error:  # noqa: BLE001 - told below, after the rest
-                log.error("%s: %s", name(item), error)
-                failures.append((name(item), error))
+    failures: list[tuple[str, Exception]] = []
+
+    def attempt(item: Item) -> FileResult | None:
+        try:
+            return move(item)
+        except TransferCancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told below, after the rest
+            log.error("%s: %s", name(item), error)
+            failures.append((name(item), error))
+            return None
+
+    results = in_parallel(workers, attempt, items)
     if failures:
         told = "; ".join(f"{what}: {error}" for what, error in failures[:5])
-        raise TransfersFailedError(f"{len(failures)} of {len(todo)} files failed: {told}") from failures[0][1]
-    return [future.result() for future in futures]
+        raise TransfersFailedError(f"{len(failures)} of {len(results)} files failed: {told}") from failures[0][1]
+    return [result for result in results if result]

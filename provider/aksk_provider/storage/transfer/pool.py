@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -19,17 +20,32 @@ Result = TypeVar("Result")
 def in_parallel(workers: int, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return the results of all items in their order.
 
+    Each thread takes its next item from one queue: a future for each costs as much as moving a small file.
+
     :raises Exception: the first failure, once the running items have ended; items not begun are not begun
     """
-    with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="aksk-transfer") as pool:
-        futures = [pool.submit(copy_context().run, work, item) for item in items]
-        done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in waiting:
-            future.cancel()
-        for future in done:
-            if error := future.exception():
-                raise error
-    return [future.result() for future in futures]
+    waiting = deque(enumerate(items))
+    results: dict[int, Result] = {}
+
+    def work_off() -> None:
+        try:
+            for number, item in taken(waiting.popleft):
+                results[number] = work(item)
+        except BaseException:
+            waiting.clear()
+            raise
+
+    workers = max(1, min(workers, len(waiting)))
+    with ThreadPoolExecutor(workers, thread_name_prefix="aksk-transfer") as pool:
+        futures = [pool.submit(copy_context().run, work_off) for _ in range(workers)]
+        try:
+            wait(futures)
+        except BaseException:  # a signal
+            waiting.clear()
+            raise
+    for future in futures:
+        future.result()
+    return [results[number] for number in sorted(results)]
 
 
 def taken(take: Callable[[], Item]) -> Iterator[Item]:
