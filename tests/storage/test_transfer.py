@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import stat
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -175,10 +177,19 @@ def test_an_upload_streams_from_path_bytes_and_any_binary_file(
     read, write = os.pipe()
     os.write(write, BODY[:1000])
     os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        for source in (path, str(path), BODY, at_its_place, pipe):
-            transfer.upload(make_store(), source, "key")
-    assert [asked.body == BODY for asked in server.asked] == [True, True, True, True, False]
+    packed = tmp_path / "packed"
+    packed.write_bytes(gzip.compress(BODY))
+    with (
+        os.fdopen(read, "rb") as pipe,
+        gzip.open(packed) as unpacked,
+        path.open("rb") as opened,
+        tempfile.NamedTemporaryFile(dir=tmp_path) as written,
+    ):
+        written.write(BODY)
+        written.seek(0)
+        for source in (path, str(path), BODY, at_its_place, unpacked, opened, written, pipe):
+            transfer.upload(make_store(), source, "key")  # type: ignore[arg-type]
+    assert [asked.body == BODY for asked in server.asked] == [True] * 7 + [False]
     assert server.asked[-1].body == BODY[:1000]
     assert all("Transfer-Encoding" not in asked.headers for asked in server.asked)
     assert not at_its_place.closed

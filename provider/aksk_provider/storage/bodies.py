@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
@@ -82,18 +84,22 @@ class BytesBody(SliceBody):
 def reader_at(file: BinaryIO) -> tuple[ReadAt, int, bool]:
     """Return what reads a seekable file at any place after its present position, and the bytes there.
 
-    The last value tells whether several threads may read: those of a real file, by its descriptor.
+    The last value tells whether several threads may read: those of a real file, by its descriptor. That of a
+    compressed file is not its content's.
     """
     start = file.tell()
+    raw = getattr(file, "raw", file)
+    if isinstance(raw, io.FileIO):
+        file.flush()
+        descriptor = raw.fileno()
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            return lambda count, offset: os.pread(descriptor, count, start + offset), status.st_size - start, True
     size = file.seek(0, os.SEEK_END) - start
     file.seek(start)
-    try:
-        descriptor = file.fileno()
-    except OSError:
 
-        def read_at(count: int, offset: int) -> bytes:
-            file.seek(start + offset)
-            return file.read(count)
+    def read_at(count: int, offset: int) -> bytes:
+        file.seek(start + offset)
+        return file.read(count)
 
-        return read_at, size, False
-    return lambda count, offset: os.pread(descriptor, count, start + offset), size, True
+    return read_at, size, False

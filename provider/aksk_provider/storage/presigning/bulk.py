@@ -163,9 +163,8 @@ def write_manifest(
             transfer.upload(store, spool.name, uri, content_type=content_type, overwrite=overwrite)
         return Manifest(uri, kind, count, expires_at)
     path = checked_target(target, overwrite=overwrite)
-    with temporary_sibling(path) as partial:
-        partial.touch(0o600, exist_ok=False)
-        with partial.open("w", encoding="utf-8", newline="") as file:
+    with temporary_sibling(path, 0o600) as (partial, descriptor):
+        with open(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
             count, expires_at = write(file, links)
         if overwrite:
             partial.replace(path)  # not with the mode of the file that was there, which others may read

@@ -170,13 +170,13 @@ class _Download:
         """Fetch, check and put in place."""
         attempts = self._link.options.max_attempts
         first = [retry.policy(attempts)(self._begin)]
-        with first[0], temporary_sibling(path) as partial:
-            with partial.open("xb") as file:
+        with first[0], temporary_sibling(path) as (partial, descriptor):
+            with open(descriptor, "wb", closefd=False) as file:
                 policy = retry.policy(attempts, lambda: self._position // BLOCK)
                 policy(lambda: self._read(first.pop() if first else self._continue(), file))
                 self._check()
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
             put_in_place(partial, path, overwrite=overwrite)
         crc64 = str(self._running) if self._checksum is CRC64 else self._crc64
         return FetchedFile(str(path), self._position, self._etag, crc64)

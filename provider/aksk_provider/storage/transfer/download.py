@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +34,7 @@ from aksk_provider.storage.store import ObjectStore
 from aksk_provider.storage.transfer.equal import equal_object
 from aksk_provider.storage.transfer.files import checked_target, put_in_place
 from aksk_provider.storage.transfer.options import DEFAULT_OPTIONS, MIB, TransferOptions, Watch
-from aksk_provider.storage.transfer.partfile import Content, PartFile, Sink, part_file, was_interrupted
+from aksk_provider.storage.transfer.partfile import Content, PartFile, Sink, part_file
 from aksk_provider.storage.transfer.pool import in_lanes, taken
 
 log = logging.getLogger(__name__)
@@ -129,21 +129,14 @@ class _Download:
 
     def run(self, path: Path, *, overwrite: bool, expected: str | None) -> DownloadResult:
         """Fetch what is missing, check the whole and put it in place."""
-        with ExitStack() as stack:
-            first = None
-            if self._options.resume and was_interrupted(path):
-                info, reported = self._store.head_with_checksum(
-                    self._place[1], self._place[0], version_id=self._version_id
-                )
-            else:
-                first = stack.enter_context(self.get(0, None, None))
-                info = responses.object_info(self.config.vendor, *self._place, first.headers)
-                reported = first.headers.get(self.config.vendor.checksum_header)
+        vendor = self.config.vendor
+        with self.get(0, None, None) as first:
+            info = responses.object_info(vendor, *self._place, first.headers)
             content = self._plan(info)
             keep = self._options.resume and content.size >= self._options.threshold and content.etag is not None
             with part_file(path, content, self.checksum, keep=keep) as part:
                 self._fetch_missing(part, first)
-                self._check(part, reported, expected)
+                self._check(part, first.headers.get(vendor.checksum_header), expected)
                 part.sync()
                 part.forget()
                 put_in_place(part.path, path, overwrite=overwrite)

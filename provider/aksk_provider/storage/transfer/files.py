@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,29 +34,35 @@ def hidden_sibling(path: Path, suffix: str) -> Path:
     return path.with_name(f".{stem}.{suffix}")
 
 
-def make_parents(path: Path) -> None:
-    """Make the folders above a file, where they are missing."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-
-@contextmanager
-def temporary_sibling(path: Path) -> Iterator[Path]:
-    """Give the path of a new file beside another, which is to be put in place; it is removed when something fails."""
-    make_parents(path)
-    partial = hidden_sibling(path, f"{secrets.token_hex(8)}.part")
+def opened(path: Path, flags: int, mode: int = 0o666) -> int:
+    """Open a file for writing, making the folders above it where they are missing, and return its descriptor."""
+    flags |= os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
-        yield partial
+        return os.open(path, flags, mode)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, mode)
+
+
+@contextlib.contextmanager
+def temporary_sibling(path: Path, mode: int = 0o666) -> Iterator[tuple[Path, int]]:
+    """Give path and descriptor of a new file beside another, to be put in place; it is removed when something fails."""
+    partial = hidden_sibling(path, f"{secrets.token_hex(8)}.part")
+    descriptor = opened(partial, os.O_EXCL, mode)
+    try:
+        yield partial, descriptor
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
 
 
 def put_in_place(partial: Path, path: Path, *, overwrite: bool) -> None:
     """Make a finished file appear under its name, with the permissions of the one it replaces."""
     if overwrite:
-        if path.exists():
-            shutil.copymode(path, partial)
+        with contextlib.suppress(FileNotFoundError):
+            partial.chmod(stat.S_IMODE(path.stat().st_mode))
         partial.replace(path)
         return
     try:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from aksk_provider.errors import ServiceError, TransferCancelledError, TransportError
 from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import Checksum
-from aksk_provider.storage.transfer.files import hidden_sibling, make_parents, temporary_sibling
+from aksk_provider.storage.transfer.files import hidden_sibling, opened, temporary_sibling
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def part_file(target: Path, content: Content, checksum: Checksum, *, keep: bool)
     path = hidden_sibling(target, "part")
     descriptor = _locked(path) if keep else None
     if descriptor is None:
-        with temporary_sibling(target) as alone, _opened(alone) as fresh:
+        with temporary_sibling(target) as (alone, fresh):
             yield PartFile(alone, fresh, content, checksum)
         return
     journal, interrupted = hidden_sibling(target, "part.journal"), False
@@ -163,25 +163,10 @@ def part_file(target: Path, content: Content, checksum: Checksum, *, keep: bool)
         os.close(descriptor)
 
 
-def was_interrupted(target: Path) -> bool:
-    """Tell whether an attempt left a part file."""
-    return hidden_sibling(target, "part.journal").exists()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _locked(path: Path) -> int | None:
     """Open and lock a part file; ``None`` when another process has it."""
-    make_parents(path)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = opened(path, 0)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
