@@ -140,9 +140,9 @@ def part_file(target: Path, content: Content, checksum: Checksum, *, keep: bool)
     leaves both. Only one process continues a part file: another one that writes the same target meanwhile works in a
     file of its own.
     """
-    path = hidden_sibling(target, "part")
-    descriptor = _locked(path) if keep else None
-    if descriptor is None:
+    path = hidden_sibling(target, "part") if keep else None
+    descriptor = _locked(path) if path else None
+    if path is None or descriptor is None:
         with temporary_sibling(target) as (alone, fresh):
             yield PartFile(alone, fresh, content, checksum)
         return
