@@ -68,6 +68,16 @@ def test_the_links_are_in_the_manifest_alone(
     assert leaks.files_with(home / "logs", signatures) == set()
 
 
+def test_links_for_another_door_live_no_longer_than_they_can(cloud: Cloud, tmp_path: Path) -> None:
+    target = str(tmp_path / "links.csv")
+    given = {"keys": ["a"], "target": target, "endpoint": "https://files.example.com", "expires_in": 8 * 24 * 3600}
+    returned = run(PresignManifestOperator, **given, clamp=True)
+    assert rows(target)[0]["url"].startswith("https://files.example.com/a?")
+    days = timedelta(days={"oss": 7}.get(cloud.vendor, 8))
+    until = datetime.fromisoformat(returned["expires_at"])
+    assert days - timedelta(minutes=5) < until - datetime.now(timezone.utc) <= days
+
+
 def test_every_text_is_rendered(cloud: Cloud, prefix: str, tmp_path: Path, in_database: Put) -> None:
     in_database(cloud, "another")
     keys = tmp_path / "keys.txt"
@@ -78,6 +88,7 @@ def test_every_text_is_rendered(cloud: Cloud, prefix: str, tmp_path: Path, in_da
         "bucket": cloud.bucket,
         "file_format": "csv",
         "method": "HEAD",
+        "endpoint": cloud.fields()["host"],
         "aksk_conn_id": "another",
     }
     with DAG("rendered", schedule=None, params=dict.fromkeys(given, "")) as dag:

@@ -97,7 +97,7 @@ class PresigningHook(BaseHook):
     def presign_many(self, keys: Iterable[str], bucket: str | None = None, **options: Any) -> Iterator[Link]:
         """Yield the link of each key, in order, signed when it is asked for.
 
-        :param options: ``method``, ``expires_in``, ``expires_at``, ``headers``, ``params`` of :meth:`presign`
+        :param options: those of :meth:`presign`, without ``version_id``, which is of one object
         """
         from aksk_provider.storage.presigning.bulk import presign_many
 

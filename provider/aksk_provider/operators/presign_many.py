@@ -32,6 +32,8 @@ class PresignManifestOperator(BaseOperator):
     :param expires_at: end of the lifetime, as an aware datetime or ISO 8601 text; wins over ``expires_in``
     :param headers: headers to sign, which the user of a link must then send
     :param params: query parameters to sign, e.g. ``{"response-content-disposition": "attachment"}``
+    :param endpoint: host to sign for, by default the connection's ``public_endpoint``, or else its endpoint
+    :param clamp: shorten a lifetime that the vendor or the token does not allow, with a warning, not fail
     :param aksk_conn_id: id of a connection of type ``aksk``
     """
 
@@ -47,6 +49,7 @@ class PresignManifestOperator(BaseOperator):
         "expires_at",
         "headers",
         "query_params",
+        "endpoint",
         "aksk_conn_id",
     )
     ui_color = "#fff2cc"
@@ -66,6 +69,8 @@ class PresignManifestOperator(BaseOperator):
         expires_at: datetime | str | None = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
+        endpoint: str | None = None,
+        clamp: bool = False,
         aksk_conn_id: str = ObjectStorageHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -82,6 +87,8 @@ class PresignManifestOperator(BaseOperator):
         self.expires_at = expires_at
         self.headers = headers
         self.query_params = arguments.own_params(self, params)
+        self.endpoint = endpoint
+        self.clamp = clamp
         self.aksk_conn_id = aksk_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -99,6 +106,8 @@ class PresignManifestOperator(BaseOperator):
             expires_at=arguments.instant(self.expires_at),
             headers=self.headers,
             params=self.query_params,
+            endpoint=self.endpoint,
+            clamp=self.clamp,
         )
         return {
             "manifest": manifest.place,

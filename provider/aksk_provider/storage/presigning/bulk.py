@@ -146,7 +146,7 @@ def write_manifest(
         with ``uri`` or ``key``
     :param file_format: ``csv`` or ``jsonl``, by default the target's ending
     :param overwrite: ``False`` refuses a target that exists
-    :param options: ``method``, ``expires_in``, ``expires_at``, ``headers``, ``params`` of :func:`presign_many`
+    :param options: those of :func:`presign_many`
     """
     kind = file_format or os.fspath(target).rpartition(".")[2].lower()
     if kind not in _FORMATS:
