@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aksk_provider.storage.transfer.pool import in_lanes, taken
+from aksk_provider.storage.transfer.pool import in_lanes, in_parallel, taken
 
 
 def lanes_of(limit: int, pieces: int) -> tuple[set[int], list[int]]:
@@ -34,6 +34,32 @@ def test_lanes_that_wait_get_company_up_to_the_limit() -> None:
 def test_a_lane_that_computes_stays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aksk_provider.storage.transfer.pool.time.thread_time", time.monotonic)
     assert lanes_of(4, 8) == ({0}, list(range(8)))
+
+
+def test_results_of_work_done_at_once_are_in_order() -> None:
+    together = threading.Barrier(3, timeout=10)
+
+    def work(number: int) -> int:
+        together.wait()
+        time.sleep(0.01 * (number % 3))
+        return number * 2
+
+    assert in_parallel(3, work, range(12)) == list(range(0, 24, 2))
+    assert in_parallel(3, work, []) == []
+
+
+def test_what_is_not_begun_when_work_fails_is_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == 3:
+            raise OSError("broken")
+        time.sleep(0.01)
+
+    with pytest.raises(OSError, match="broken"):
+        in_parallel(2, work, range(1000))
+    assert len(begun) < 10
 
 
 def test_one_failure_ends_all_lanes_and_is_raised() -> None:
