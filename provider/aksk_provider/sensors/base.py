@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from aksk_provider.storage.waiting.conditions import Keys, Part, Prefix, Unchanged
 
 
-# Airflow notices the end of a deferring worker's process with its heartbeat, and a task that runs again by then is
-# failed for it (apache/airflow#72716): no deferral ends sooner than this many seconds after it began.
+# Seconds by which Airflow has noticed the end of a process that deferred; a task that runs again before it did is
+# failed: docs/decisions/0018-deferrals-last-ten-seconds.md
 _SETTLED = 2 * conf.getint("workers", "min_heartbeat_interval", fallback=5)
 
 
