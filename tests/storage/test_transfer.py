@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastcrc import crc64
@@ -193,6 +194,31 @@ def test_an_upload_streams_from_path_bytes_and_any_binary_file(
     assert server.asked[-1].body == BODY[:1000]
     assert all("Transfer-Encoding" not in asked.headers for asked in server.asked)
     assert not at_its_place.closed
+
+
+def test_a_raw_file_that_takes_little_at_a_time_gets_all(server: ScriptedServer, make_store: MakeStore) -> None:
+    taken = bytearray()
+
+    class Raw(io.RawIOBase):
+        def write(self, block: Any) -> int:
+            taken.extend(block[:1000])
+            return min(len(block), 1000)
+
+    server.answers = [Answer(200, BODY, CRC)]
+    transfer.download(make_store(), "key", Raw())
+    assert taken == BODY
+
+
+def test_a_source_that_does_not_block_is_refused(server: ScriptedServer, make_store: MakeStore) -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    with (
+        os.fdopen(read, "rb", buffering=0) as pipe,
+        os.fdopen(write, "wb"),
+        pytest.raises(errors.InvalidRequestError, match="does not block"),
+    ):
+        transfer.upload(make_store(), pipe, "key")
+    assert server.asked == []
 
 
 def test_an_empty_file_is_an_empty_object(server: ScriptedServer, make_store: MakeStore) -> None:

@@ -82,10 +82,14 @@ def checked_source(source: str | os.PathLike[str]) -> Path:
 
 def spooled(content: BinaryIO, size: int) -> BinaryIO:
     """Copy up to so many bytes of a stream into a temporary file, so that they can be sent again."""
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    left = size
-    while left and (block := content.read(min(1024**2, left))):
-        spool.write(block)
-        left -= len(block)
-    spool.seek(0)
-    return spool
+    with contextlib.ExitStack() as stack:
+        spool = stack.enter_context(tempfile.TemporaryFile())
+        left = size
+        while left and (block := content.read(min(1024**2, left))) != b"":
+            if block is None:
+                raise InvalidRequestError("the source does not block, so that its end cannot be told: make it block")
+            spool.write(block)
+            left -= len(block)
+        spool.seek(0)
+        stack.pop_all()  # the caller closes it
+        return spool

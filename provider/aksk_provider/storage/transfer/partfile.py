@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from aksk_provider.errors import ServiceError, TransferCancelledError, TransportError
 from aksk_provider.storage.bodies import BLOCK
@@ -124,8 +124,11 @@ class Sink:
         self._file = file
 
     def write(self, block: bytes, _offset: int) -> None:
-        """Write the next block."""
-        self._file.write(block)
+        """Write the next block; a raw file may take it piece by piece, as it does when the disk gets full."""
+        view = memoryview(block)
+        while view:
+            written = cast("int | None", self._file.write(view))
+            view = view[len(view) if written is None else written :]
 
     def finish(self, chunk: int, checksum: int) -> None:
         """Note the checksum of all that was written."""
