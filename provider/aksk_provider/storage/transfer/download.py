@@ -172,7 +172,7 @@ class _Download:
         chunk = wanted if info.size >= self._options.threshold else max(info.size, MIB)
         return Content(self._uri, info.etag, info.size, chunk)
 
-    def _fetch_missing(self, part: PartFile | Sink, opened: Response | None) -> None:
+    def _fetch_missing(self, part: PartFile | Sink, opened: Response) -> None:
         content = part.content
         if not content.size:
             part.finish(0, 0)
@@ -182,13 +182,11 @@ class _Download:
         if kept := len(content.chunks()) - len(missing):
             log.info("%s: continuing, %d of %d parts are there", self._uri, kept, len(content.chunks()))
             watch(min(kept * content.chunk, content.size))
-        if opened and kept:
             opened.close()
-            opened = None
 
         def lane(number: int) -> Iterator[None]:
             """Fetch chunks: the first lane with what was opened, from the front; the others from the end, one each."""
-            with closing(_Stream(self, part, watch, None if number else opened)) as stream:
+            with closing(_Stream(self, part, watch, None if number or kept else opened)) as stream:
                 for chunk in taken(missing.pop if number else missing.popleft):
                     stream.fetch(chunk)
                     yield

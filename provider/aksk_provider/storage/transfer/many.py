@@ -194,20 +194,20 @@ def _each(
     workers: int, move: Callable[[Item], FileResult], items: Iterable[Item], name: Callable[[Item], str]
 ) -> list[FileResult]:
     """Return the results in order; failures are collected until the rest is done, a cancellation ends it at once."""
-    failures: list[tuple[str, Exception]] = []
+    todo = list(items)
 
-    def attempt(item: Item) -> FileResult | None:
+    def attempt(item: Item) -> FileResult | Exception:
         try:
             return move(item)
         except TransferCancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - told below, after the rest
             log.error("%s: %s", name(item), error)
-            failures.append((name(item), error))
-            return None
+            return error
 
-    results = in_parallel(workers, attempt, items)
+    results = in_parallel(workers, attempt, todo)
+    failures = [(name(item), end) for item, end in zip(todo, results, strict=True) if isinstance(end, Exception)]
     if failures:
         told = "; ".join(f"{what}: {error}" for what, error in failures[:5])
-        raise TransfersFailedError(f"{len(failures)} of {len(results)} files failed: {told}") from failures[0][1]
-    return [result for result in results if result]
+        raise TransfersFailedError(f"{len(failures)} of {len(todo)} files failed: {told}") from failures[0][1]
+    return [result for result in results if isinstance(result, FileResult)]
