@@ -36,7 +36,9 @@ class Checksum:
         """
         whole = 0
         for checksum, size in parts:
-            whole = _multiply(whole, _shift(size, self.width, self.polynomial), self.width, self.polynomial) ^ checksum
+            if whole:
+                whole = _multiply(whole, _shift(size, self.width, self.polynomial), self.width, self.polynomial)
+            whole ^= checksum
         return whole
 
 

@@ -1,26 +1,35 @@
-"""The connections to a store: urllib3's pools, found with the proxies and certificates that requests would take."""
+"""The connections to a store: urllib3 makes them, with the proxies and certificates that requests would take."""
 
 from __future__ import annotations
 
+import logging
 import re
+import socket
+import ssl
+import weakref
+from collections import deque
 from collections.abc import Mapping
+from functools import partial
+from http.client import HTTPException
 from typing import Any, Protocol
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ClosedPoolError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError, ProxyError, SSLError
+from urllib3.util.proxy import connection_requires_http_tunnel
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from aksk_provider.signing import Request
+from aksk_provider.storage import http1
 from aksk_provider.storage.bodies import Body
+from aksk_provider.storage.http1 import Response
 
-#: an answer whose body is read from it, undecoded, and which is closed by its reader
-Response = urllib3.BaseHTTPResponse
-_POOL = 64
-_PACKED = 32 * 1024
-_ONCE = urllib3.Retry(False)
+log = logging.getLogger(__name__)
+#: what sending a request and reading its answer raise when there is none, or none in full
+NO_ANSWER = (HTTPError, HTTPException, OSError)
+_IDLE = 64
 _AUTHORITY_END = re.compile(r"[/?]|$")
 
 
@@ -48,102 +57,137 @@ class Settings(Protocol):
         ...
 
 
-class _Packing(HTTPConnection):
-    """Sends a request whose body is small in one piece: another packet, and the server's waking up twice, cost more."""
-
-    _packed: bytes | None = None
-
-    def request(self, *arguments: Any, **options: Any) -> None:
-        self._packed = b""
-        try:
-            super().request(*arguments, **options)
-            self._flush()
-        finally:
-            self._packed = None
-
-    def send(self, data: Any) -> None:
-        if self._packed is not None and len(self._packed) + len(data) <= _PACKED:
-            self._packed += data
-            return
-        self._flush()
-        super().send(data)
-
-    def _flush(self) -> None:
-        packed, self._packed = self._packed, None
-        if packed:
-            super().send(packed)
-
-
-class _PackingTLS(_Packing, HTTPSConnection):
-    """The same over TLS."""
-
-
-_CLASSES = {HTTPConnection: _Packing, HTTPSConnection: _PackingTLS}
-
-
 def environment(config: Settings, url: str) -> Mapping[str, Any]:
     """Return ``proxies``, ``verify`` and ``cert`` for a URL; the configuration's win over the environment's."""
     with requests.Session() as session:
         return session.merge_environment_settings(url, dict(config.proxies), True, config.verify, None)
 
 
+class _Route:
+    """The way to one host: the connections that are idle, and the making of further ones.
+
+    :param factory: urllib3's pool for the host, or for the proxy that is told the whole URL
+    :param origin: the host, as a URL begins
+    """
+
+    def __init__(self, factory: Any, origin: str, config: Settings) -> None:
+        self._factory = factory
+        self._config = config
+        self._tunnel = connection_requires_http_tunnel(factory.proxy, factory.proxy_config, origin.partition(":")[0])
+        self._forwarded = factory.proxy is not None and not self._tunnel
+        self._idle: deque[HTTPConnection] = deque()
+        self._origin = origin
+        weakref.finalize(self, _close, self._idle)
+
+    def take(self) -> HTTPConnection:
+        """Return a connection that is open, the one last used if there is any."""
+        while connection := _pop(self._idle):
+            if connection.is_connected:
+                return connection
+            connection.close()
+        return self._connect()
+
+    def give_back(self, connection: HTTPConnection, reusable: bool) -> None:
+        """Keep a connection for the next request, or close it."""
+        if reusable and len(self._idle) < _IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the idle connections, which happens too when nobody has the route any more."""
+        _close(self._idle)
+
+    def send(self, sock: socket.socket, request: Request, target: str, body: bytes | Body | None) -> bool:
+        """Send, and tell whether all of it left: a server that refuses a request may answer and hang up before."""
+        headers = request.headers
+        if self._forwarded:
+            target, headers = f"{self._origin}{target}", {**headers, **self._factory.proxy_headers}
+        try:
+            http1.send(sock, request.method, target, headers, body)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def _connect(self) -> HTTPConnection:
+        connection: HTTPConnection = self._factory._new_conn()
+        connection.timeout = self._config.connect_timeout
+        try:
+            if self._tunnel:
+                self._factory._prepare_proxy(connection)
+            else:
+                connection.connect()
+        except (OSError, HTTPError, CertificateError) as error:
+            connection.close()
+            if connection.proxy and not connection.has_connected_to_proxy:
+                raise ProxyError(f"the proxy {connection.proxy.host} cannot be reached: {error}", error) from error
+            if isinstance(error, ssl.SSLError | CertificateError):
+                raise SSLError(error) from error
+            raise
+        connection.sock.settimeout(self._config.read_timeout)
+        return connection
+
+
+def _pop(connections: deque[HTTPConnection]) -> HTTPConnection | None:
+    try:
+        return connections.pop()
+    except IndexError:
+        return None
+
+
+def _close(connections: deque[HTTPConnection]) -> None:
+    while connection := _pop(connections):
+        connection.close()
+
+
 class Connections:
     """Sends requests as they are: no cookies, no ``.netrc``, no redirects, no second attempt.
 
-    requests looks up pool, proxy and certificates for each request; here it is done once for each host, which takes
-    half off the time of a small request.
+    requests looks up proxy and certificates for each request, urllib3 takes a request apart and puts it together again;
+    here the first is done once for each host and the second not at all.
 
-    :param config: endpoint, proxies, certificates and time-outs; they win over the environment's
+    :param config: proxies, certificates and time-outs; they win over the environment's
     """
 
     def __init__(self, config: Settings) -> None:
         self._config = config
-        self._adapter = HTTPAdapter(pool_connections=_POOL, pool_maxsize=_POOL)
-        self._timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout)
-        self._routes: dict[str, tuple[urllib3.HTTPConnectionPool, bool]] = {}
+        self._adapter = HTTPAdapter()
+        self._routes: dict[str, _Route] = {}
 
     def close(self) -> None:
-        """Close the connections."""
-        self._adapter.close()
+        """Close the connections that are not in use."""
+        for route in self._routes.values():
+            route.close()
 
     def exchange(self, request: Request, body: bytes | Body | None) -> Response:
-        """Send and return the answer with its body unread, undecoded.
+        """Send and return the answer with its body unread.
 
         :param request: with the headers that are sent, ``Host`` and ``Content-Length`` among them
-        :raises urllib3.exceptions.HTTPError: there is no answer
+        :raises Exception: one of :data:`NO_ANSWER`
         """
         origin = request.url[: _AUTHORITY_END.search(request.url, len("https://")).start()]  # type: ignore[union-attr]
         path = request.url[len(origin) :]
-        while True:
-            pool, proxied = self._routes.get(origin) or self._find_route(origin)
-            try:
-                return pool.urlopen(
-                    request.method,
-                    request.url if proxied else path if path.startswith("/") else f"/{path}",
-                    body=body,
-                    headers=request.headers,
-                    retries=_ONCE,
-                    redirect=False,
-                    assert_same_host=False,
-                    timeout=self._timeout,
-                    preload_content=False,
-                    decode_content=False,
-                )
-            except ClosedPoolError:  # of a host not used for long, or of a store that was closed
-                self._routes.pop(origin, None)
+        route = self._routes.get(origin) or self._find_route(origin)
+        target = path if path.startswith("/") else f"/{path}"
+        connection = route.take()
+        try:
+            whole = route.send(connection.sock, request, target, body)
+            response = Response(connection.sock, request.method, partial(route.give_back, connection))
+        except BaseException:
+            connection.close()
+            raise
+        response.will_close |= not whole
+        log.debug("%s %s%s: %d", request.method, origin, target.partition("?")[0], response.status)
+        return response
 
     def proxy(self, url: str) -> str | None:
         """Return the proxy that requests to a URL go through."""
         return select_proxy(url, environment(self._config, url)["proxies"])
 
-    def _find_route(self, origin: str) -> tuple[urllib3.HTTPConnectionPool, bool]:
-        """Return the pool for a host, and whether its proxy must be told the whole URL."""
+    def _find_route(self, origin: str) -> _Route:
         request = requests.Request("GET", f"{origin}/").prepare()
         settings = environment(self._config, f"{origin}/")
         verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
         pool: Any = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         self._adapter.cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]
-        pool.ConnectionCls = _CLASSES.get(pool.ConnectionCls, pool.ConnectionCls)
-        route = pool, self._adapter.request_url(request, proxies) != "/"
-        self._routes[origin] = route
-        return route
+        return self._routes.setdefault(origin, _Route(pool, origin, self._config))

@@ -21,7 +21,7 @@ from aksk_provider.storage import operations, responses
 from aksk_provider.storage.bodies import Body, BytesBody
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.config import StoreConfig, check_key, locate, locate_bucket, locate_prefix
-from aksk_provider.storage.connections import Response
+from aksk_provider.storage.http1 import Response
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.presigning.options import Special
 from aksk_provider.storage.presigning.templates import Templates

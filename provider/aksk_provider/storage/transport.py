@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import tenacity
-from requests.exceptions import RequestException
-from urllib3.exceptions import HTTPError
 
 from aksk_provider.errors import PermissionDeniedError, ServiceError, TransportError
-from aksk_provider.signing import Credentials, Request
+from aksk_provider.signing import Credentials, Request, encoding
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.bodies import Body
 from aksk_provider.storage.config import StoreConfig
-from aksk_provider.storage.connections import Connections, Response
+from aksk_provider.storage.connections import NO_ANSWER, Connections
 from aksk_provider.storage.exchange import ERROR_BODY_LIMIT, HEADERS, Exchange
+from aksk_provider.storage.http1 import Response
 from aksk_provider.storage.operations import Operation
 
 log = logging.getLogger(__name__)
@@ -72,9 +71,11 @@ class Transport(Exchange):
         :raises TransportError: there was no answer
         """
         try:
-            with self._connections.exchange(Request("HEAD", url, HEADERS), None) as response:
-                return response.headers.get("Date")
-        except (RequestException, HTTPError) as error:
+            headers = {"Host": encoding.host_header(encoding.split_url(url)), **HEADERS}
+            with self._connections.exchange(Request("HEAD", url, headers), None) as response:
+                told: str | None = response.headers.get("Date")
+                return told
+        except NO_ANSWER as error:
             raise retry.transport_error(f"HEAD {url}", self.config.endpoint, error) from error
 
     def proxy(self, url: str) -> str | None:
@@ -86,8 +87,8 @@ class Transport(Exchange):
         config = self.config
         response = self._send_once(operation, body)
         try:
-            answer = response.read(decode_content=False)
-        except HTTPError as error:
+            answer = response.read()
+        except NO_ANSWER as error:
             raise retry.transport_error(operation.describe(config.vendor), config.endpoint, error) from error
         finally:
             response.close()
@@ -109,7 +110,7 @@ class Transport(Exchange):
         signed = self.signed(operation, credentials, len(body))
         try:
             response = self._connections.exchange(signed, body if len(body) else None)
-        except (RequestException, HTTPError) as error:
+        except NO_ANSWER as error:
             config = self.config
             raise retry.transport_error(operation.describe(config.vendor), config.endpoint, error) from error
         if response.status < 300:
@@ -117,7 +118,7 @@ class Transport(Exchange):
         with response:
             try:
                 told = response.read(ERROR_BODY_LIMIT)
-            except HTTPError:
+            except NO_ANSWER:
                 told = b""
         raise self.refusal(operation, signed, response.status, response.headers, told)
 

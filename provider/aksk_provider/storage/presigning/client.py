@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
-import requests
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError
 
 from aksk_provider.errors import InvalidRequestError, ServiceError
 from aksk_provider.signing import Request, encoding
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.bodies import Body
 from aksk_provider.storage.config import Endpoint
-from aksk_provider.storage.connections import Connections, Response
+from aksk_provider.storage.connections import NO_ANSWER, Connections
 from aksk_provider.storage.exchange import ERROR_BODY_LIMIT, HEADERS
+from aksk_provider.storage.http1 import Response
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.presigning import inspection
 from aksk_provider.storage.vendors import COS, VENDORS, Vendor
@@ -115,14 +112,13 @@ class Link:
         :raises ServiceError: with the vendor's code and request id
         :raises TransportError: there was no answer
         """
-        headers = CaseInsensitiveDict({**HEADERS, **self.headers, **(further or {})})
+        headers = CaseInsensitiveDict({"Host": self.endpoint.host, **HEADERS, **self.headers, **(further or {})})
         if body is not None:
             headers["Content-Length"] = str(len(body))
         request = Request(self.method, self._url, dict(headers))
         try:
-            with _unlogged(self._url):
-                response = self._connections.exchange(request, body or None)
-        except (requests.RequestException, HTTPError) as error:
+            response = self._connections.exchange(request, body or None)
+        except NO_ANSWER as error:
             failure = retry.transport_error(self.describe, self.endpoint, error)
             raise failure from None  # the message of its cause may have the whole URL
         if response.status >= 300:
@@ -133,7 +129,7 @@ class Link:
         with response:
             try:
                 body = response.read(ERROR_BODY_LIMIT)
-            except HTTPError:
+            except NO_ANSWER:
                 body = b""
         vendor = vendor_of(response)
         use = _Use(self.method, self.place, headers=self.headers)
@@ -160,22 +156,3 @@ class Link:
 def vendor_of(response: Response) -> Vendor:
     """Return whose answer this is, by the header in which each vendor tells the request's id."""
     return next((one for one in VENDORS.values() if f"{one.headers}request-id" in response.headers), _WEB)
-
-
-@contextmanager
-def _unlogged(url: str) -> Iterator[None]:
-    """Keep a link's query out of the debug log of urllib3, which has the target of every request."""
-    parts = urlsplit(url)
-    target = f"{parts.path}?{parts.query}"
-
-    def hide(record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(parts.path if value in (target, url) else value for value in record.args)
-        return True
-
-    logger = logging.getLogger("urllib3.connectionpool")
-    logger.addFilter(hide)
-    try:
-        yield
-    finally:
-        logger.removeFilter(hide)

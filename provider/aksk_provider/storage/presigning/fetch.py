@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from urllib3.exceptions import HTTPError
-
 from aksk_provider.errors import (
     ChecksumMismatchError,
     IntegrityError,
@@ -26,7 +24,8 @@ from aksk_provider.errors import (
 from aksk_provider.storage import responses, retry
 from aksk_provider.storage.bodies import BLOCK, SliceBody, reader_at
 from aksk_provider.storage.checksums import CHECKSUMS, CRC64, of_file, verify
-from aksk_provider.storage.connections import Response
+from aksk_provider.storage.connections import NO_ANSWER
+from aksk_provider.storage.http1 import Response
 from aksk_provider.storage.presigning.client import FetchOptions, Link, vendor_of
 from aksk_provider.storage.transfer.files import checked_source, checked_target, put_in_place, temporary_sibling
 from aksk_provider.storage.transfer.options import TransferOptions, Watch
@@ -245,8 +244,8 @@ class _Download:
         began = time.monotonic()
         wanted = self._block if self._size is None else min(self._block, self._size - self._position)
         try:
-            block = bytes(response.read(wanted, decode_content=False))
-        except HTTPError as error:
+            block = response.read(wanted)
+        except NO_ANSWER as error:
             raise retry.transport_error(self._link.describe, self._link.endpoint, error) from None
         slow = time.monotonic() - began > _SLOW
         self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(BLOCK, self._block * 2)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import tenacity
-from urllib3.exceptions import HTTPError
 
 from aksk_provider.errors import (
     IntegrityError,
@@ -27,7 +26,8 @@ from aksk_provider.storage import operations, responses, retry
 from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.config import locate
-from aksk_provider.storage.connections import Response
+from aksk_provider.storage.connections import NO_ANSWER
+from aksk_provider.storage.http1 import Response
 from aksk_provider.storage.multipart import MAX_PARTS
 from aksk_provider.storage.responses import ObjectInfo
 from aksk_provider.storage.store import ObjectStore
@@ -222,6 +222,7 @@ class _Stream:
         self._whole = opened is not None
         self._position = 0
         self._block = 16 * _SMALLEST_BLOCK
+        self._buffer = memoryview(b"")
 
     def fetch(self, chunk: int) -> None:
         """Fetch a chunk, write it at its place and note its checksum."""
@@ -253,21 +254,26 @@ class _Stream:
         if not self._whole:
             self.close()
 
-    def _next(self, size: int, end: int) -> bytes:
-        """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time."""
+    def _next(self, size: int, end: int) -> memoryview:
+        """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time.
+
+        It is good until the next: all are read into one buffer, since a fresh one costs as much as reading into it.
+        """
         content = self._part.content
         if self._response is None:
             self._response = self._open(content.size if self._whole else end)
+        if size > len(self._buffer):
+            self._buffer = memoryview(bytearray(size))
         doing, began = f"GET {content.uri}", time.monotonic()
         try:
-            block = bytes(self._response.read(size, decode_content=False))
-        except HTTPError as error:
+            count = self._response.readinto(self._buffer[:size])
+        except NO_ANSWER as error:
             raise retry.transport_error(doing, self._job.config.endpoint, error) from error
-        if not block:
+        if not count:
             raise TransportError(f"{doing}: the answer ended after {self._position} of {end} bytes")
         slow = time.monotonic() - began > _SLOW
         self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(_LARGEST_BLOCK, self._block * 2)
-        return block
+        return self._buffer[:count]
 
     def _open(self, end: int) -> Response:
         content = self._part.content

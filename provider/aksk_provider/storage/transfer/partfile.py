@@ -82,12 +82,11 @@ class PartFile:
             value, offset = self._update(block, value), offset + len(block)
         return value
 
-    def write(self, block: bytes, offset: int) -> None:
+    def write(self, block: memoryview, offset: int) -> None:
         """Write a block at its place."""
-        view = memoryview(block)
-        while view:
-            written = os.pwrite(self._descriptor, view, offset)
-            view, offset = view[written:], offset + written
+        while block:
+            written = os.pwrite(self._descriptor, block, offset)
+            block, offset = block[written:], offset + written
 
     def finish(self, chunk: int, checksum: int) -> None:
         """Note that a chunk is there, with its checksum."""
@@ -123,9 +122,12 @@ class Sink:
         self.checksums: dict[int, int] = {}
         self._file = file
 
-    def write(self, block: bytes, _offset: int) -> None:
-        """Write the next block; a raw file may take it piece by piece, as it does when the disk gets full."""
-        view = memoryview(block)
+    def write(self, block: memoryview, _offset: int) -> None:
+        """Write the next block; a raw file may take it piece by piece, as it does when the disk gets full.
+
+        The file gets bytes of its own: who keeps them would else find those of a later block there.
+        """
+        view = memoryview(bytes(block))
         while view:
             written = cast("int | None", self._file.write(view))
             view = view[len(view) if written is None else written :]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from urllib3.exceptions import HTTPError
-
 from aksk_provider.errors import IntegrityError
 from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import CHECKSUMS, verify
+from aksk_provider.storage.connections import NO_ANSWER
 from aksk_provider.storage.retry import transport_error
 from aksk_provider.storage.store import ObjectStore
 
@@ -54,8 +53,8 @@ class ObjectReader(io.RawIOBase):
 
     def _next(self, size: int) -> bytes:
         try:
-            block = self._response.read(size, decode_content=False)
-        except HTTPError as error:
+            block = self._response.read(size)
+        except NO_ANSWER as error:
             raise transport_error(f"GET {self.info.uri}", self._config.endpoint, error) from error
         self._computed = self._update(block, self._computed)
         self._size += len(block)
