@@ -23,6 +23,7 @@ from fastcrc import crc64
 
 from tests.benchmarks.machine import describe
 from tests.benchmarks.table import Table
+from tests.support.certificates import make_certificate
 
 MIB = 1024**2
 ROOT = Path(__file__).parent.parent.parent
@@ -260,16 +261,6 @@ def make_source(path: Path, size: int) -> None:
     with path.open("wb") as file:
         for number in range(size // MIB):
             file.write(b"%08d" % number + block[8:])
-
-
-def make_certificate(folder: Path) -> Path:
-    """Make a self-signed certificate for 127.0.0.1, with its key in the same file."""
-    path, key = folder / "certificate.pem", folder / "key.pem"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(path)]
-    subprocess.run([*command, *subject], check=True, capture_output=True)
-    path.write_text(path.read_text() + key.read_text())
-    return path
 
 
 def speed(samples: Samples, amount: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -20,6 +19,7 @@ from aksk_provider.storage.async_transport import AsyncTransport
 from aksk_provider.storage.config import StoreConfig, resolve
 from aksk_provider.storage.credentials import static
 from tests.storage.test_store_on_emulator import BUCKETS, PERMANENT, REGIONS
+from tests.support.certificates import make_certificate
 
 
 def head(config: StoreConfig, key: str) -> str | None:
@@ -54,24 +54,10 @@ def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-    ]
-    subprocess.run([*command, *subject], check=True, capture_output=True)
+    certificate = make_certificate(tmp_path)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"https://127.0.0.1:{server.server_port}", certificate

@@ -276,8 +276,11 @@ def test_a_trickle_ends_at_the_deadline(faulty: Emulator, store: ObjectStore, ke
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(store: ObjectStore, key: str, body: bytes, tmp_path: Path) -> None:
-    """On a real file system of a megabyte, where this process may mount one."""
+@pytest.mark.parametrize("noticed", ["before anything is written", "while it is written"])
+def test_a_full_disk_is_told_and_leaves_nothing(
+    store: ObjectStore, key: str, body: bytes, noticed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a real file system of half a megabyte, where this process may mount one."""
     full = tmp_path / "full"
     full.mkdir()
     mount = shutil.which("mount")
@@ -290,7 +293,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(store: ObjectStore, key: str, bo
     try:
         transfer.upload(store, body, key)
         (full / "file").write_bytes(b"old")
-        with pytest.raises(OSError, match="No space left"):
+        if noticed == "while it is written":
+            monkeypatch.setattr("os.fstatvfs", lambda _: os.statvfs("/"))
+        told = f"No space left.*{len(body)} bytes are needed" if noticed.startswith("before") else "No space left"
+        with pytest.raises(OSError, match=told):
             transfer.download(store, key, full / "file", options=OPTIONS)
         assert (full / "file").read_bytes() == b"old"
         assert [path.name for path in full.iterdir()] == ["file"]

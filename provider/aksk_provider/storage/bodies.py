@@ -14,7 +14,8 @@ from aksk_provider.storage.checksums import Checksum
 #: large enough to be cheap, small enough to stay in a processor's cache between its checksum and the socket
 BLOCK = 512 * 1024
 
-ReadAt = Callable[[int, int], bytes]
+#: function of (buffer, offset): fills the buffer and returns as much of it as there was, or bytes that it has by itself
+ReadAt = Callable[[memoryview, int], memoryview]
 
 
 class Body(Protocol):
@@ -25,8 +26,8 @@ class Body(Protocol):
 
     checksum: int
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the content in blocks, from the start."""
+    def __iter__(self) -> Iterator[memoryview]:
+        """Yield the content in blocks, from the start; each is good until the next."""
         ...
 
     def __len__(self) -> int:
@@ -37,7 +38,9 @@ class Body(Protocol):
 class SliceBody:
     """A slice of something that can be read at any place.
 
-    :param read_at: function of (size, offset)
+    All blocks are read into one buffer: memory that a thread frees and takes again costs it a fifth of its speed.
+
+    :param read_at: what reads
     :param offset: where the slice starts
     :param size: bytes of the slice
     :param checksum: algorithm
@@ -58,12 +61,13 @@ class SliceBody:
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[memoryview]:
         if self._watch and self._sent:
             self._watch(-self._sent)
         self.checksum = self._sent = 0
+        buffer = memoryview(bytearray(min(BLOCK, self._size)))
         while self._sent < self._size:
-            block = self._read_at(min(BLOCK, self._size - self._sent), self._offset + self._sent)
+            block = self._read_at(buffer[: self._size - self._sent], self._offset + self._sent)
             if not block:
                 gone = self._size - self._sent
                 raise IntegrityError(f"the source became shorter while it was sent: {gone} bytes are gone")
@@ -78,7 +82,13 @@ class BytesBody(SliceBody):
     """Bytes in memory."""
 
     def __init__(self, content: bytes, checksum: Checksum) -> None:
-        super().__init__(lambda size, offset: content[offset : offset + size], 0, len(content), checksum)
+        super().__init__(in_memory(content), 0, len(content), checksum)
+
+
+def in_memory(content: bytes) -> ReadAt:
+    """Return what reads bytes at any place, without a copy."""
+    view = memoryview(content)
+    return lambda buffer, offset: view[offset : offset + len(buffer)]
 
 
 def reader_at(file: BinaryIO) -> tuple[ReadAt, int, bool]:
@@ -94,12 +104,16 @@ def reader_at(file: BinaryIO) -> tuple[ReadAt, int, bool]:
         descriptor = raw.fileno()
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode):
-            return lambda count, offset: os.pread(descriptor, count, start + offset), status.st_size - start, True
+            return (
+                lambda buffer, offset: buffer[: os.preadv(descriptor, [buffer], start + offset)],
+                status.st_size - start,
+                True,
+            )
     size = file.seek(0, os.SEEK_END) - start
     file.seek(start)
 
-    def read_at(count: int, offset: int) -> bytes:
+    def read_at(buffer: memoryview, offset: int) -> memoryview:
         file.seek(start + offset)
-        return file.read(count)
+        return memoryview(file.read(len(buffer)))
 
     return read_at, size, False

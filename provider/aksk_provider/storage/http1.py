@@ -45,7 +45,10 @@ def send(sock: socket.socket, method: str, target: str, headers: Mapping[str, st
     head = "".join(lines).encode("ascii")
     blocks = [body] if isinstance(body, bytes) else body or ()
     if body is None or len(body) <= _PACKED:
-        sock.sendall(b"".join([head, *blocks]))
+        packed = bytearray(head)
+        for block in blocks:
+            packed += block
+        sock.sendall(packed)
         return
     sock.sendall(head)
     for block in blocks:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +18,7 @@ from aksk_provider.signing import Credentials
 from aksk_provider.storage import ObjectStore
 from aksk_provider.storage.doctor import Report, examine_store
 from tests.storage.doctor.conftest import BUCKETS, HOSTS, PERMANENT, TEMPORARY, MakeStore, assert_no_secret
+from tests.support.certificates import make_certificate
 
 
 def examine(store: ObjectStore) -> Report:
@@ -136,12 +136,8 @@ def test_tls_with_a_port_that_speaks_plain_http(make_store: MakeStore, vendor: s
 @pytest.fixture
 def self_signed(tmp_path: Path) -> Iterator[int]:
     """The port of a TLS server whose certificate nobody trusts."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *files], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(make_certificate(tmp_path))
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

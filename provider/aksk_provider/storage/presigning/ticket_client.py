@@ -7,17 +7,17 @@ Needs neither a connection nor Airflow. A partner without this package follows t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import requests
 
 from aksk_provider.errors import IntegrityError, InvalidRequestError, TransportError
 from aksk_provider.storage import responses, retry
-from aksk_provider.storage.bodies import SliceBody
+from aksk_provider.storage.bodies import SliceBody, reader_at
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.operations import Operation
 from aksk_provider.storage.responses import ObjectInfo
@@ -49,13 +49,9 @@ def use_multipart_ticket(
         raise InvalidRequestError(f"{path} has {path.stat().st_size} bytes, the ticket is for {ticket['size']}")
     etags = {}
     with path.open("rb") as file, _opened(session) as client:
+        read_at, _, _ = reader_at(file)
         for part in ticket["parts"]:
-            body = SliceBody(
-                lambda size, offset: os.pread(file.fileno(), size, offset),
-                part["offset"],
-                part["size"],
-                CHECKSUMS[vendor.checksum],
-            )
+            body = SliceBody(read_at, part["offset"], part["size"], CHECKSUMS[vendor.checksum])
             headers, _ = _send(client, ticket, part, body)
             what = f"{ticket['uri']}, part {part['number']}"
             etags[part["number"]] = _etag(vendor, what, headers, body.checksum)
@@ -98,7 +94,7 @@ def _send(
                 step["method"],
                 step["url"],
                 headers=dict(step["headers"]),
-                data=body or None,
+                data=cast("Iterable[bytes] | None", body or None),
                 auth=_unchanged,
                 timeout=_TIMEOUT,
                 allow_redirects=False,

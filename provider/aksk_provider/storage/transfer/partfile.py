@@ -66,7 +66,7 @@ class PartFile:
         if not self.checksums:
             if journal:
                 os.truncate(descriptor, 0)
-            _reserve(descriptor, content.size)
+            _make_room(path, descriptor, content.size)
         if journal:
             self._notes = journal.open("a" if self.checksums else "w")
             if not self.checksums:
@@ -185,16 +185,19 @@ def _locked(path: Path) -> int | None:
         os.close(descriptor)  # it was renamed to its target between open and lock
 
 
-def _reserve(descriptor: int, size: int) -> None:
-    """Reserve the space, so that a full disk shows before anything is moved; a single block shows it by itself."""
+def _make_room(path: Path, descriptor: int, size: int) -> None:
+    """Give a file its size, when there is space for it: a full disk shows before anything is moved.
+
+    A single block shows it by itself. The space is not reserved: where a file system cannot (NFS before 4.2, many in
+    user space), ``posix_fallocate`` writes to each of its blocks, which takes as long as the download.
+    """
     if size <= BLOCK:
         return
-    try:
-        os.posix_fallocate(descriptor, 0, size)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            raise
-        os.truncate(descriptor, size)
+    space = os.fstatvfs(descriptor)
+    free = space.f_bavail * space.f_frsize
+    if space.f_blocks and size > free:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {size} bytes are needed and {free} free", str(path))
+    os.truncate(descriptor, size)
 
 
 def _noted(journal: Path, content: Content) -> dict[int, int]:

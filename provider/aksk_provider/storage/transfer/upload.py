@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from aksk_provider.errors import BucketNotFoundError, ChecksumMismatchError, NotFoundError, PermissionDeniedError
 from aksk_provider.storage import retry
-from aksk_provider.storage.bodies import ReadAt, SliceBody, reader_at
+from aksk_provider.storage.bodies import ReadAt, SliceBody, in_memory, reader_at
 from aksk_provider.storage.checksums import CHECKSUMS
 from aksk_provider.storage.config import locate
 from aksk_provider.storage.multipart import MAX_PARTS, Part
@@ -74,7 +74,7 @@ def upload(
     job = _Upload(store, bucket, key, properties, options, cancelled)
     with retry.ended_by(cancelled):
         if isinstance(source, bytes):
-            return job.whole_or_parts(lambda count, offset: source[offset : offset + count], len(source), True)
+            return job.whole_or_parts(in_memory(source), len(source), True)
         if isinstance(source, str | os.PathLike):
             path = checked_source(source)
             if skip_equal and (info := equal_object(store, path, key, bucket)):
