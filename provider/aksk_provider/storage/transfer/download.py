@@ -23,7 +23,7 @@ from aksk_provider.errors import (
     TransportError,
 )
 from aksk_provider.storage import operations, responses, retry
-from aksk_provider.storage.bodies import BLOCK
+from aksk_provider.storage.bodies import BLOCK, new_buffer
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.config import locate
 from aksk_provider.storage.connections import NO_ANSWER
@@ -263,7 +263,7 @@ class _Stream:
         if self._response is None:
             self._response = self._open(content.size if self._whole else end)
         if size > len(self._buffer):
-            self._buffer = memoryview(bytearray(size))
+            self._buffer = new_buffer(size)
         doing, began = f"GET {content.uri}", time.monotonic()
         try:
             count = self._response.readinto(self._buffer[:size])
