@@ -10,7 +10,7 @@ from tests.benchmarks.transfers import LARGE, MIB, Samples, bench, goals_of_larg
 
 TITLE = "A large file"
 SIZE = int(os.environ.get("BENCH_MIB", "1024"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 
 
 def run() -> Table:
