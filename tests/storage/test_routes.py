@@ -154,6 +154,13 @@ def test_a_tunnel_hides_the_request_from_the_proxy_and_the_password_from_the_sto
     assert not any(b"Basic" in head for head in heads)
 
 
+def test_what_fails_behind_a_tunnel_is_not_the_proxys_fault(
+    made: Make, proxy: tuple[Proxy, str], secure: tuple[str, str, list[bytes]]
+) -> None:
+    with pytest.raises(SSLError, match="self-signed"):
+        get(made(FetchOptions(proxies={"https": proxy[1]})), secure[0])
+
+
 def test_a_proxy_that_is_not_there_is_named_without_its_password(made: Make) -> None:
     connections = made(FetchOptions(proxies={"http": "http://user:password@127.0.0.1:1"}))
     with pytest.raises(ProxyError, match=r"the proxy 127\.0\.0\.1 cannot be reached") as caught:

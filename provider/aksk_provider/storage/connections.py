@@ -117,10 +117,11 @@ class _Route:
                 self._factory._prepare_proxy(connection)
             else:
                 connection.connect()
-        except (OSError, HTTPError, CertificateError) as error:
+        except BaseException as error:
+            proxy = None if connection.has_connected_to_proxy else connection.proxy
             connection.close()
-            if connection.proxy and not connection.has_connected_to_proxy:
-                raise ProxyError(f"the proxy {connection.proxy.host} cannot be reached: {error}", error) from error
+            if proxy and isinstance(error, NO_ANSWER):
+                raise ProxyError(f"the proxy {proxy.host} cannot be reached: {error}", error) from error
             if isinstance(error, ssl.SSLError | CertificateError):
                 raise SSLError(error) from error
             raise
