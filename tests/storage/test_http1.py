@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import os
 import socket
+import threading
 from collections.abc import Iterator
 from http.client import BadStatusLine, HTTPException, IncompleteRead, LineTooLong, RemoteDisconnected
 
 import pytest
 
 from aksk_provider.storage import http1
+from aksk_provider.storage.bodies import BLOCK, SliceBody, new_buffer
+from aksk_provider.storage.checksums import CRC64
 from aksk_provider.storage.http1 import Response
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -48,6 +54,37 @@ def line() -> Iterator[Line]:
 def test_a_request_is_what_is_sent(line: Line) -> None:
     http1.send(line.ours, "PUT", "/a%20b?c=", {"Host": "h", "X-A": "1"}, b"body")
     assert line.heard() == b"PUT /a%20b?c= HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\nbody"
+
+
+@pytest.mark.parametrize("size", [10_000, 100_000])
+def test_blocks_that_share_their_memory_are_sent_as_they_come(line: Line, size: int) -> None:
+    content = os.urandom(size)
+
+    def read_at(buffer: memoryview, offset: int) -> memoryview:
+        count = min(999, len(buffer))
+        buffer[:count] = content[offset : offset + count]
+        return buffer[:count]
+
+    body = SliceBody(read_at, 0, size, CRC64)
+
+    def send() -> None:
+        http1.send(line.ours, "PUT", "/", {}, body)
+        line.ours.shutdown(socket.SHUT_WR)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    heard = b"".join(iter(line.heard, b""))
+    sending.join()
+    assert heard.partition(b"\r\n\r\n")[2] == content
+    assert body.checksum == CRC64.update(content, 0)
+
+
+@pytest.mark.parametrize(("size", "aligned"), [(1, None), (BLOCK, True)])
+def test_large_buffers_begin_a_page(size: int, aligned: bool | None) -> None:
+    buffer = new_buffer(size)
+    assert len(buffer) == size
+    if aligned:
+        assert ctypes.addressof(ctypes.c_char.from_buffer(buffer)) % mmap.PAGESIZE == 0
 
 
 def test_headers_are_found_in_any_case(line: Line) -> None:
@@ -157,6 +194,32 @@ def test_what_is_no_answer_is_an_error(line: Line, answer: bytes, error: type[Ex
     with pytest.raises(error):
         line.answer()
     assert line.released == []
+
+
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+def test_a_large_body_is_read_past_the_reader_of_its_head(line: Line, size: int) -> None:
+    content = os.urandom(size)
+    saying = threading.Thread(target=line.say, args=(OK + f"Content-Length: {size}\r\n\r\n".encode() + content,))
+    saying.start()
+    buffer, heard = new_buffer(BLOCK), bytearray()
+    with line.answer() as response:
+        heard += response.read(10)  # small and large pieces in turn
+        while count := response.readinto(buffer[: BLOCK if len(heard) % 2 else 65_536]):
+            heard += buffer[:count]
+            heard += response.read(1)
+    saying.join()
+    assert heard == content
+    assert line.released == [True]
+
+
+def test_a_large_body_that_ends_too_early(line: Line) -> None:
+    line.say(OK + b"Content-Length: 200000\r\n\r\n" + bytes(100_000), hang_up=True)
+    buffer = new_buffer(BLOCK)
+    with line.answer() as response:
+        assert response.readinto(buffer) == 100_000
+        with pytest.raises(IncompleteRead):
+            response.readinto(buffer)
+    assert line.released == [False]
 
 
 def read(response: Response, by: str) -> bytes:
