@@ -6,7 +6,7 @@ import os
 from statistics import median
 
 from tests.benchmarks.table import Table
-from tests.benchmarks.transfers import LARGE, MIB, Samples, bench, goals_of_large, speed, table
+from tests.benchmarks.transfers import LARGE, MIB, PACED, RATE, Samples, bench, goals_of_large, speed, table
 
 TITLE = "A large file"
 SIZE = int(os.environ.get("BENCH_MIB", "1024"))
@@ -20,6 +20,7 @@ def run() -> Table:
         for scheme in ("http", "https"):
             for direction, names in LARGE.items():
                 found[scheme, direction] = here.large(scheme, direction, names)
+        found[PACED] = here.large("https", "get", ("ours oss", "http.client"), rate=RATE)
     names = list(dict.fromkeys(name for samples in found.values() for name in samples))
     rows = []
     for name in names:

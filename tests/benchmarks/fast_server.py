@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -45,6 +46,20 @@ class Content:
         return int(size) if size.isdigit() and int(size) <= len(self.bytes) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How every connection is served.
+
+    :param latency: seconds to wait before each answer
+    :param rate: bytes a second at most that a large answer is sent with; 0 for no limit
+    :param context: for TLS
+    """
+
+    latency: float
+    rate: float
+    context: ssl.SSLContext | None
+
+
 class Connection(threading.Thread):
     """Answers the requests of one connection, each after the latency.
 
@@ -54,12 +69,13 @@ class Connection(threading.Thread):
     uploads: ClassVar[dict[str, dict[int, tuple[int, int]]]] = {}
     ids: ClassVar[Iterator[int]] = itertools.count()
 
-    def __init__(self, sock: socket.socket, content: Content, latency: float, context: ssl.SSLContext | None) -> None:
+    def __init__(self, sock: socket.socket, content: Content, options: Options) -> None:
         super().__init__(daemon=True)
         self._sock = sock
         self._content = content
-        self._latency = latency
-        self._context = context
+        self._latency = options.latency
+        self._rate = options.rate
+        self._context = options.context
         self._received = b""
 
     def run(self) -> None:
@@ -133,9 +149,12 @@ class Connection(threading.Thread):
             self._sock.sendall(head)
         elif end - start <= SMALL:
             self._sock.sendall(head + self._content.bytes[start:end])
-        elif self._context:
+        elif self._context or self._rate:
             self._sock.sendall(head)
+            began = time.monotonic()
             for offset in range(start, end, BLOCK):
+                if self._rate:
+                    time.sleep(max(0.0, began + (offset - start) / self._rate - time.monotonic()))
                 self._sock.sendall(self._content.bytes[offset : min(offset + BLOCK, end)])
         else:
             self._sock.sendall(head)
@@ -193,17 +212,19 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="whose first N bytes are the object NAME-N")
     parser.add_argument("--certificate", help="PEM file with certificate and key: speak TLS")
     parser.add_argument("--latency", type=float, default=0.0, help="milliseconds to wait before each answer")
+    parser.add_argument("--rate", type=float, default=0.0, help="MiB a second that a connection gets at most")
     options = parser.parse_args()
     context = None
     if options.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.certificate)
     content = Content(options.file)
+    served = Options(options.latency / 1000, options.rate * BLOCK, context)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     while True:
-        Connection(listener.accept()[0], content, options.latency / 1000, context).start()
+        Connection(listener.accept()[0], content, served).start()
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ SMALL = 10 * 1024
 LATENCY_MS = 10
 MEMORY_LIMIT = 8.0
 SLOW = 4.0
+RATE = 100
+PACED = (f"https, {RATE} MiB/s a stream", "get")
 ROUNDS_OF_THE_SLOW = 3
 PACKAGES = (
     "requests",
@@ -160,10 +162,11 @@ class Bench:
             print(text, flush=True)
 
     @contextmanager
-    def server(self, scheme: str = "http", latency: float = 0.0) -> Iterator[str]:
-        """Give the URL of a server."""
+    def server(self, scheme: str = "http", latency: float = 0.0, rate: float = 0.0) -> Iterator[str]:
+        """Give the URL of a server; latency in milliseconds, rate in MiB a second of each connection."""
         tls = ["--certificate", str(self.certificate)] if scheme == "https" else []
-        command = [sys.executable, "-m", "tests.benchmarks.fast_server", str(self.source), "--latency", str(latency)]
+        command = [sys.executable, "-m", "tests.benchmarks.fast_server", str(self.source)]
+        command += ["--latency", str(latency), "--rate", str(rate)]
         process = subprocess.Popen([*command, *tls], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert process.stdin
         assert process.stdout
@@ -208,7 +211,7 @@ class Bench:
                     found.setdefault(client.name, Samples()).add(said)
         return {client.name: found[client.name] for client in clients if client.name in found}
 
-    def large(self, scheme: str, direction: str, names: Sequence[str]) -> dict[str, Samples]:
+    def large(self, scheme: str, direction: str, names: Sequence[str], rate: float = 0.0) -> dict[str, Samples]:
         """Move the whole file, and see that it arrived."""
         target, checksum = self.folder / "target", crc64_of(self.source)
 
@@ -223,7 +226,7 @@ class Bench:
             finally:
                 target.unlink(missing_ok=True)
 
-        with self.server(scheme) as url, ExitStack() as stack:
+        with self.server(scheme, rate=rate) as url, ExitStack() as stack:
             return self.interleave(self.clients(names, url, stack), self.rounds, work)
 
     def small(self, scheme: str, direction: str, count: int) -> dict[str, Samples]:
@@ -295,6 +298,7 @@ def goals_of_large(found: dict[tuple[str, str], dict[str, Samples]]) -> Iterator
     yield from ratio(secure_get, one, "curl", 0.9)
     yield from ratio(secure_get, "ours oss", "curl", 0.9)
     yield from ratio(secure_get, "ours oss", "http.client", 1.2)
+    yield from ratio(PACED, "ours oss", "http.client", 1.2)
     yield from ratio(put, "ours oss", "curl", 0.9)
     yield from ratio(put, "ours oss", "oss sdk", 8)
     yield from ratio(put, "ours oss", "OSSHook", 8)
