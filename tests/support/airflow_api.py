@@ -7,6 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+#: on SQLite the API answers 500 to a question while another process writes to the database
+_ASKED_AGAIN = Retry(total=5, status_forcelist=[500], allowed_methods=["GET"], backoff_factor=0.5)
 
 
 class Api:
@@ -19,6 +24,7 @@ class Api:
         self.url = f"http://127.0.0.1:{port}"
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.mount("http://", HTTPAdapter(max_retries=_ASKED_AGAIN))
         token = self.session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
         self.session.headers["Authorization"] = f"Bearer {token}"
 
