@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,11 +16,12 @@ from aksk_provider.storage.checksums import CRC64
 from aksk_provider.storage.config import resolve
 from aksk_provider.storage.connections import Connections
 from aksk_provider.storage.credentials import static
+from tests.support.listening import listening
 
 
 @contextmanager
 def server(received: list[bytes]) -> Iterator[str]:
-    """Answer requests on one connection after the other, and note what each call of ``recv`` brings."""
+    """Answer requests, and note what each call of ``recv`` brings."""
 
     def answer(connection: socket.socket) -> None:
         said = b""
@@ -34,21 +34,8 @@ def server(received: list[bytes]) -> Iterator[str]:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                 said = b""
 
-    def serve() -> None:
-        while True:
-            try:
-                connection = listener.accept()[0]
-            except OSError:
-                return
-            with connection:
-                answer(connection)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
+    with listening(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def connections(url: str) -> Connections:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,29 +18,10 @@ from aksk_provider.storage.checksums import CRC64
 from aksk_provider.storage.connections import Connections
 from aksk_provider.storage.presigning.client import FetchOptions
 from tests.support.certificates import make_certificate
+from tests.support.listening import listening
 
+Make = Callable[[FetchOptions], Connections]
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-
-@contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Serve each connection in a thread of its own, on the port that is given."""
-
-    def one(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            serve(connection)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=one, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
 
 
 def head_of(connection: socket.socket) -> bytes:
@@ -114,7 +95,7 @@ def get(connections: Connections, url: str) -> int:
 
 
 @pytest.fixture
-def made() -> Iterator[Callable[[FetchOptions], Connections]]:
+def made() -> Iterator[Make]:
     all_made: list[Connections] = []
 
     def make(options: FetchOptions) -> Connections:
@@ -124,9 +105,6 @@ def made() -> Iterator[Callable[[FetchOptions], Connections]]:
     yield make
     for connections in all_made:
         connections.close()
-
-
-Make = Callable[[FetchOptions], Connections]
 
 
 def test_a_proxy_is_told_the_whole_url_and_its_password(made: Make, proxy: tuple[Proxy, str]) -> None:

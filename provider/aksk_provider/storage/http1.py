@@ -81,8 +81,7 @@ class Response(HTTPResponse):
 
     def begin(self) -> None:
         """Read the head, past those that only say that the answer is to come."""
-        self.version, self.status = _status(self.fp)
-        said = _headers(self.fp)
+        self.status, said = 0, dict[str, str]()
         while self.status < 200:
             self.version, self.status = _status(self.fp)
             said = _headers(self.fp)

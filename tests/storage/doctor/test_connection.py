@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -19,6 +18,7 @@ from aksk_provider.storage import ObjectStore
 from aksk_provider.storage.doctor import Report, examine_store
 from tests.storage.doctor.conftest import BUCKETS, HOSTS, PERMANENT, TEMPORARY, MakeStore, assert_no_secret
 from tests.support.certificates import make_certificate
+from tests.support.listening import listening
 
 
 def examine(store: ObjectStore) -> Report:
@@ -138,26 +138,8 @@ def self_signed(tmp_path: Path) -> Iterator[int]:
     """The port of a TLS server whose certificate nobody trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(make_certificate(tmp_path))
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    context.wrap_socket(connection, server_side=True).close()
-                except OSError:
-                    continue
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(5)
+    with listening(lambda connection: context.wrap_socket(connection, server_side=True).close()) as port:
+        yield port
 
 
 def test_a_certificate_that_is_not_trusted(make_store: MakeStore, self_signed: int) -> None:
