@@ -13,7 +13,8 @@ from http.client import BadStatusLine, HTTPException, IncompleteRead, LineTooLon
 import pytest
 
 from aksk_provider.storage import http1
-from aksk_provider.storage.bodies import BLOCK, SliceBody, new_buffer
+from aksk_provider.storage.blocks import new_buffer
+from aksk_provider.storage.bodies import BLOCK, SliceBody
 from aksk_provider.storage.checksums import CRC64
 from aksk_provider.storage.http1 import Response
 

@@ -12,7 +12,7 @@ import pytest
 from aksk_provider.storage.transfer.pool import in_lanes, in_parallel, taken
 
 
-def lanes_of(limit: int, pieces: int) -> tuple[set[int], list[int]]:
+def lanes_of(limit: int, pieces: int, scheme: str = "https") -> tuple[set[int], list[int]]:
     """Return which lanes did pieces of work, and the pieces they did."""
     waiting, done, lanes = deque(range(pieces)), [], set()
 
@@ -23,7 +23,7 @@ def lanes_of(limit: int, pieces: int) -> tuple[set[int], list[int]]:
             lanes.add(number)
             yield
 
-    in_lanes(limit, lane, threading.Event())
+    in_lanes(limit, scheme, lane, threading.Event())
     return lanes, sorted(done)
 
 
@@ -31,9 +31,16 @@ def test_lanes_that_wait_get_company_up_to_the_limit() -> None:
     assert lanes_of(4, 40) == ({0, 1, 2, 3}, list(range(40)))
 
 
-def test_a_lane_that_computes_stays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("processors", "scheme", "lanes"),
+    [(1, "https", 1), (2, "https", 2), (3, "https", 3), (16, "https", 4), (2, "http", 1), (6, "http", 2)],
+)
+def test_lanes_that_compute_get_company_where_processors_are_left(
+    processors: int, scheme: str, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aksk_provider.storage.transfer.pool.os.cpu_count", lambda: processors)
     monkeypatch.setattr("aksk_provider.storage.transfer.pool.time.thread_time", time.monotonic)
-    assert lanes_of(4, 8) == ({0}, list(range(8)))
+    assert lanes_of(4, 40, scheme) == (set(range(lanes)), list(range(40)))
 
 
 def test_results_of_work_done_at_once_are_in_order() -> None:
@@ -76,7 +83,7 @@ def test_one_failure_ends_all_lanes_and_is_raised() -> None:
             yield
 
     with pytest.raises(OSError, match="broken"):
-        in_lanes(2, lane, threading.Event())
+        in_lanes(2, "http", lane, threading.Event())
     assert len(waiting) > 900
 
 
@@ -93,4 +100,4 @@ def test_a_signal_while_waiting_for_lanes_cancels_them(monkeypatch: pytest.Monke
         yield
 
     with pytest.raises(KeyboardInterrupt):
-        in_lanes(2, lane, cancelled)
+        in_lanes(2, "http", lane, cancelled)

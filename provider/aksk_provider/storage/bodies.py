@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import io
-import mmap
 import os
 import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 from aksk_provider.errors import IntegrityError
+from aksk_provider.storage.blocks import new_buffer
 from aksk_provider.storage.checksums import Checksum
 
 #: large enough to be cheap, small enough to stay in a processor's cache between its checksum and the socket
 BLOCK = 512 * 1024
 
-_LARGE = 64 * 1024
 #: function of (buffer, offset): fills the buffer and returns as much of it as there was, or bytes that it has by itself
 ReadAt = Callable[[memoryview, int], memoryview]
-
-
-def new_buffer(size: int) -> memoryview:
-    """Return memory for blocks, a large one at the start of a page.
-
-    C libraries before glibc 2.39 copy eight times slower on AMD's Zen 3 and 4 when the target lies a few bytes further
-    into its page than the source does; large pieces of the heap lie 16 bytes into theirs.
-    """
-    if size < _LARGE:
-        return memoryview(bytearray(size))
-    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 class Body(Protocol):

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from aksk_provider.errors import (
     TransportError,
 )
 from aksk_provider.storage import responses, retry
+from aksk_provider.storage.blocks import BlockReader
 from aksk_provider.storage.bodies import BLOCK, SliceBody, reader_at
 from aksk_provider.storage.checksums import CHECKSUMS, CRC64, of_file, verify
 from aksk_provider.storage.connections import NO_ANSWER
@@ -33,8 +33,6 @@ from aksk_provider.storage.transfer.options import TransferOptions, Watch
 log = logging.getLogger(__name__)
 DEFAULT_OPTIONS = FetchOptions()
 _HASHES = ("md5", "sha1", "sha256", "sha384", "sha512")
-_SMALLEST_BLOCK = 1024
-_SLOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ class _Download:
         self._expected = expected
         self._cancelled = cancelled
         self._position = 0
-        self._block = 16 * _SMALLEST_BLOCK
+        self._blocks = BlockReader(BLOCK)
 
     def run(self, path: Path, *, overwrite: bool) -> FetchedFile:
         """Fetch, check and put in place."""
@@ -239,17 +237,12 @@ class _Download:
                 self._position += len(block)
                 self._watch(len(block))
 
-    def _next(self, response: Response) -> bytes:
-        """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time."""
-        began = time.monotonic()
-        wanted = self._block if self._size is None else min(self._block, self._size - self._position)
+    def _next(self, response: Response) -> memoryview:
+        most = BLOCK if self._size is None else self._size - self._position
         try:
-            block = response.read(wanted)
+            return self._blocks.read(response, most)
         except NO_ANSWER as error:
             raise retry.transport_error(self._link.describe, self._link.endpoint, error) from None
-        slow = time.monotonic() - began > _SLOW
-        self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(BLOCK, self._block * 2)
-        return block
 
     def _check(self) -> None:
         verify(self._link.place, self._checksum.name, self._reported, self._running)
@@ -276,7 +269,7 @@ class _Expected:
         """Begin to compute."""
         self._running = hashlib.new(self._hash, usedforsecurity=False) if self._hash else None
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: bytes | memoryview) -> None:
         """Take the next bytes."""
         if self._running:
             self._running.update(block)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +22,8 @@ from aksk_provider.errors import (
     TransportError,
 )
 from aksk_provider.storage import operations, responses, retry
-from aksk_provider.storage.bodies import BLOCK, new_buffer
+from aksk_provider.storage.blocks import BlockReader
+from aksk_provider.storage.bodies import BLOCK
 from aksk_provider.storage.checksums import CHECKSUMS, verify
 from aksk_provider.storage.config import locate
 from aksk_provider.storage.connections import NO_ANSWER
@@ -39,9 +39,8 @@ from aksk_provider.storage.transfer.pool import in_lanes, taken
 
 log = logging.getLogger(__name__)
 _RANGE_NOT_SATISFIABLE = 416
-_SMALLEST_BLOCK = 1024
-_LARGEST_BLOCK = MIB
-_SLOW = 1.0
+# of the first lane, which is alone on a fast network, and of each of the others
+_LARGEST_BLOCKS = 2 * MIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,9 @@ def download(
 ) -> DownloadResult:
     """Write an object, as it is stored, to a file that appears only when it is whole and checked.
 
-    From ``options.threshold`` on, ranges are fetched at once where one stream waits for the network, each on condition
-    that the object is still the same, and
-    what an interrupted attempt left in the ``.part`` file beside the target is kept.
+    From ``options.threshold`` on, ranges are fetched at once where one stream leaves processors idle, each on condition
+    that the object is still the same, and what an interrupted attempt left in the ``.part`` file beside the target is
+    kept.
 
     :param target: path of the file; missing folders are made once the object is there. Or a binary file object, which
         gets the bytes in order as they come; it has all of them when this returns
@@ -194,7 +193,7 @@ class _Download:
         if len(missing) <= 1:
             list(lane(0))
         else:
-            in_lanes(self._options.concurrency, lane, self._cancelled)
+            in_lanes(self._options.concurrency, self.config.endpoint.scheme, lane, self._cancelled)
 
     def _check(self, part: PartFile | Sink, reported: str | None, expected: str | None) -> None:
         content = part.content
@@ -221,8 +220,7 @@ class _Stream:
         self._response = opened
         self._whole = opened is not None
         self._position = 0
-        self._block = 16 * _SMALLEST_BLOCK
-        self._buffer = memoryview(b"")
+        self._blocks = BlockReader(_LARGEST_BLOCKS[0 if self._whole else 1])
 
     def fetch(self, chunk: int) -> None:
         """Fetch a chunk, write it at its place and note its checksum."""
@@ -243,7 +241,7 @@ class _Stream:
         update = self._job.checksum.update
         try:
             while self._position < end:
-                block = self._next(min(self._block, end - self._position), end)
+                block = self._next(end)
                 self._part.write(block, self._position)
                 self._running = update(block, self._running)
                 self._position += len(block)
@@ -254,26 +252,18 @@ class _Stream:
         if not self._whole:
             self.close()
 
-    def _next(self, size: int, end: int) -> memoryview:
-        """Read a block; the slower it comes the smaller is the next, so that a deadline is seen in time.
-
-        It is good until the next: all are read into one buffer, since a fresh one costs as much as reading into it.
-        """
+    def _next(self, end: int) -> memoryview:
         content = self._part.content
         if self._response is None:
             self._response = self._open(content.size if self._whole else end)
-        if size > len(self._buffer):
-            self._buffer = new_buffer(size)
-        doing, began = f"GET {content.uri}", time.monotonic()
+        doing = f"GET {content.uri}"
         try:
-            count = self._response.readinto(self._buffer[:size])
+            block = self._blocks.read(self._response, end - self._position)
         except NO_ANSWER as error:
             raise retry.transport_error(doing, self._job.config.endpoint, error) from error
-        if not count:
+        if not block:
             raise TransportError(f"{doing}: the answer ended after {self._position} of {end} bytes")
-        slow = time.monotonic() - began > _SLOW
-        self._block = max(_SMALLEST_BLOCK, self._block // 8) if slow else min(_LARGEST_BLOCK, self._block * 2)
-        return self._buffer[:count]
+        return block
 
     def _open(self, end: int) -> Response:
         content = self._part.content

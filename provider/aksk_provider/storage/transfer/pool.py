@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -10,8 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TypeVar
 
-#: share of the time in which the lanes together compute, from which another one is taken to gain nothing
-BUSY = 0.5
+#: share of the processors that lanes keep busy, from which another one is taken to gain nothing: what is decrypted
+#: needs processors, what is only copied is held up by the memory that these share
+BUSY = {"https": 0.75, "http": 0.25}
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,17 +60,19 @@ def taken(take: Callable[[], Item]) -> Iterator[Item]:
         yield item
 
 
-def in_lanes(limit: int, lane: Callable[[int], Iterator[object]], cancelled: threading.Event) -> None:
-    """Drive one lane in a thread, and more of them while all together wait for the network more than they compute.
+def in_lanes(limit: int, scheme: str, lane: Callable[[int], Iterator[object]], cancelled: threading.Event) -> None:
+    """Drive one lane in a thread, and more of them while all together leave processors idle.
 
-    A stream that keeps the processor busy gains nothing from a second one beside it; one that waits does.
+    A stream that waits for the network gains from a second one beside it; one that has no processor left does not.
 
     :param limit: lanes at most
+    :param scheme: ``https`` or ``http``
     :param lane: makes the lane of a number, from 0; it takes its work from what the lanes share and yields after
         each piece of it
     :param cancelled: is set when a signal ends the wait for the lanes, so that they end at once
     :raises Exception: the first failure; the other lanes end after the piece they are at
     """
+    busy = BUSY[scheme] * (os.cpu_count() or 1)
     failed = threading.Event()
     lock = threading.Lock()
     futures: list[Future[None]] = []
@@ -81,7 +85,7 @@ def in_lanes(limit: int, lane: Callable[[int], Iterator[object]], cancelled: thr
                     if failed.is_set():
                         return
                     elapsed, used = time.monotonic() - began, time.thread_time() - computed
-                    if used * len(futures) < elapsed * BUSY:
+                    if used * len(futures) < elapsed * busy:
                         open_lane()
                     began, computed = began + elapsed, computed + used
             except BaseException:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from aksk_provider.errors import IntegrityError
 from aksk_provider.storage.bodies import BLOCK
@@ -14,6 +15,9 @@ from aksk_provider.storage.store import ObjectStore
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
 
 
 class ObjectReader(io.RawIOBase):
@@ -43,24 +47,31 @@ class ObjectReader(io.RawIOBase):
         :raises IntegrityError: at the end, when size or checksum differ from what the store reported
         """
         view = memoryview(buffer).cast("B")
-        block = self._next(len(view)) if view else b""
-        view[: len(block)] = block
-        return len(block)
+        count = self._asked(self._response.readinto, view)
+        if view:
+            self._note(view[:count])
+        return count
 
     def readall(self) -> bytes:
         """Return what is left; raises what :meth:`readinto` raises."""
-        return b"".join(iter(lambda: self._next(BLOCK), b""))
+        return b"".join(iter(self._next, b""))
 
-    def _next(self, size: int) -> bytes:
+    def _next(self) -> bytes:
+        block = self._asked(self._response.read, BLOCK)
+        self._note(block)
+        return block
+
+    def _asked(self, read: Callable[[Asked], Answered], what: Asked) -> Answered:
         try:
-            block = self._response.read(size)
+            return read(what)
         except NO_ANSWER as error:
             raise transport_error(f"GET {self.info.uri}", self._config.endpoint, error) from error
+
+    def _note(self, block: bytes | memoryview) -> None:
         self._computed = self._update(block, self._computed)
         self._size += len(block)
         if not block:
             self._verify()
-        return block
 
     def close(self) -> None:
         """Close the connection, or give it back when everything was read."""

@@ -135,7 +135,8 @@ class _Upload:
                 sent[number] = self._send_part(upload_id, held.get(number), number, body)
                 yield
 
-        in_lanes(self._options.concurrency if parallel else 1, lane, self._cancelled)
+        limit = self._options.concurrency if parallel else 1
+        in_lanes(limit, self._store.config.endpoint.scheme, lane, self._cancelled)
         return self._complete(upload_id, [sent[number] for number in sorted(sent)])
 
     def stream(self, source: BinaryIO) -> ObjectInfo:
