@@ -44,7 +44,7 @@ def faulty() -> Iterator[Emulator]:
 @pytest.fixture(autouse=True)
 def as_if_the_network_were_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open lanes as on a network that is slower than this machine."""
-    monkeypatch.setattr(pool, "BUSY", {"http": 100.0})
+    monkeypatch.setattr(pool, "BUSY", 100.0)
 
 
 @pytest.fixture(autouse=True)

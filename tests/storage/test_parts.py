@@ -38,7 +38,7 @@ OPTIONS = TransferOptions(threshold=8 * MIB, part_size=5 * MIB, concurrency=3)
 @pytest.fixture(autouse=True)
 def as_if_the_network_were_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open lanes as on a network that is slower than this machine."""
-    monkeypatch.setattr(pool, "BUSY", {"http": 100.0})
+    monkeypatch.setattr(pool, "BUSY", 100.0)
 
 
 @pytest.fixture(params=["bos", "oss", "cos"])

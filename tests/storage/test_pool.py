@@ -32,10 +32,9 @@ def test_lanes_that_wait_get_company_up_to_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("processors", "scheme", "lanes"),
-    [(1, "https", 1), (2, "https", 2), (3, "https", 3), (16, "https", 4), (2, "http", 1), (6, "http", 2)],
+    ("processors", "scheme", "lanes"), [(1, "https", 1), (2, "https", 2), (16, "https", 4), (16, "http", 1)]
 )
-def test_lanes_that_compute_get_company_where_processors_are_left(
+def test_lanes_that_compute_get_company_only_to_decrypt_on_other_processors(
     processors: int, scheme: str, lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aksk_provider.storage.transfer.pool.os.cpu_count", lambda: processors)

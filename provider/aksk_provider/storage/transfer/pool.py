@@ -11,9 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TypeVar
 
-#: share of the processors that lanes keep busy, from which another one is taken to gain nothing: what is decrypted
-#: needs processors, what is only copied is held up by the memory that these share
-BUSY = {"https": 0.75, "http": 0.25}
+#: share of the time in which the lanes together compute, from which another one is taken to gain nothing
+BUSY = 0.5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,9 +60,10 @@ def taken(take: Callable[[], Item]) -> Iterator[Item]:
 
 
 def in_lanes(limit: int, scheme: str, lane: Callable[[int], Iterator[object]], cancelled: threading.Event) -> None:
-    """Drive one lane in a thread, and more of them while all together leave processors idle.
+    """Drive one lane in a thread, and more of them while all together wait for the network more than they compute.
 
-    A stream that waits for the network gains from a second one beside it; one that has no processor left does not.
+    A stream that keeps a processor busy with copying gains nothing from a second one beside it; one that waits does,
+    and one that decrypts does where another processor is.
 
     :param limit: lanes at most
     :param scheme: ``https`` or ``http``
@@ -72,7 +72,7 @@ def in_lanes(limit: int, scheme: str, lane: Callable[[int], Iterator[object]], c
     :param cancelled: is set when a signal ends the wait for the lanes, so that they end at once
     :raises Exception: the first failure; the other lanes end after the piece they are at
     """
-    busy = BUSY[scheme] * (os.cpu_count() or 1)
+    gainful = (os.cpu_count() or 1) if scheme == "https" else 1
     failed = threading.Event()
     lock = threading.Lock()
     futures: list[Future[None]] = []
@@ -85,7 +85,7 @@ def in_lanes(limit: int, scheme: str, lane: Callable[[int], Iterator[object]], c
                     if failed.is_set():
                         return
                     elapsed, used = time.monotonic() - began, time.thread_time() - computed
-                    if used * len(futures) < elapsed * busy:
+                    if len(futures) < gainful or used * len(futures) < elapsed * BUSY:
                         open_lane()
                     began, computed = began + elapsed, computed + used
             except BaseException:
