@@ -127,9 +127,9 @@ class Response(HTTPResponse):
         The reader calls five functions for each 16 KiB that TLS brings, which is a tenth of the time, and more where
         another thread waits for its turn.
         """
-        count = self.fp.readinto1(view)
-        while 0 < count < len(view):
-            brought = self._sock.recv_into(view[count:])
+        receive, size, count = self._sock.recv_into, len(view), self.fp.readinto1(view)
+        while 0 < count < size:
+            brought = receive(view[count:], size - count)
             if not brought:
                 break
             count += brought
