@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import os
 import socket
 import threading
@@ -78,14 +76,6 @@ def test_blocks_that_share_their_memory_are_sent_as_they_come(line: Line, size: 
     sending.join()
     assert heard.partition(b"\r\n\r\n")[2] == content
     assert body.checksum == CRC64.update(content, 0)
-
-
-@pytest.mark.parametrize(("size", "aligned"), [(1, None), (BLOCK, True)])
-def test_large_buffers_begin_a_page(size: int, aligned: bool | None) -> None:
-    buffer = new_buffer(size)
-    assert len(buffer) == size
-    if aligned:
-        assert ctypes.addressof(ctypes.c_char.from_buffer(buffer)) % mmap.PAGESIZE == 0
 
 
 def test_headers_are_found_in_any_case(line: Line) -> None:
