@@ -203,6 +203,32 @@ def test_a_large_body_is_read_past_the_reader_of_its_head(line: Line, size: int)
     assert line.released == [True]
 
 
+def test_a_large_read_ends_with_what_has_come_when_that_takes_long(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "_LONGEST_READ", 0.1)
+    line.say(OK + b"Content-Length: 200000\r\n\r\n")
+    rest = threading.Event()
+
+    def trickle() -> None:
+        while not rest.wait(0.01):
+            line.say(b"a")
+            trickled.append(1)
+        line.say(bytes(200_000 - len(trickled)))
+
+    trickled: list[int] = []
+    saying = threading.Thread(target=trickle)
+    saying.start()
+    buffer = new_buffer(BLOCK)
+    with line.answer() as response:
+        counts = [response.readinto(buffer)]
+        rest.set()
+        while count := response.readinto(buffer):
+            counts.append(count)
+    saying.join()
+    assert 0 < counts[0] <= len(trickled)
+    assert sum(counts) == 200_000
+    assert line.released == [True]
+
+
 def test_a_large_body_that_ends_too_early(line: Line) -> None:
     line.say(OK + b"Content-Length: 200000\r\n\r\n" + bytes(100_000), hang_up=True)
     buffer = new_buffer(BLOCK)

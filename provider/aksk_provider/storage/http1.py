@@ -7,6 +7,7 @@ together is two thirds of the time of a small object.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Mapping
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, LineTooLong, RemoteDisconnected
 from io import BufferedReader
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _PACKED = 32 * 1024
 _LARGE = 64 * 1024
+_LONGEST_READ = 1.0
 _LONGEST_LINE = 64 * 1024
 _MOST_LINES = 200
 _EMPTY = (204, 304)
@@ -122,13 +124,14 @@ class Response(HTTPResponse):
         return len(view) >= _LARGE and (self.length or 0) >= _LARGE
 
     def _read_large(self, view: memoryview) -> int:
-        """Fill a buffer from the socket, after what the reader of the head holds.
+        """Fill a buffer from the socket, after what the reader of the head holds, as far as a second or so brings.
 
         The reader calls five functions for each 16 KiB that TLS brings, which is a tenth of the time, and more where
         another thread waits for its turn.
         """
+        until = time.monotonic() + _LONGEST_READ
         receive, size, count = self._sock.recv_into, len(view), self.fp.readinto1(view)
-        while 0 < count < size:
+        while 0 < count < size and time.monotonic() < until:
             brought = receive(view[count:], size - count)
             if not brought:
                 break
