@@ -46,7 +46,7 @@ class TransferOptions:
 
     :param threshold: bytes from which an object is moved in parts
     :param part_size: bytes of a part; grows where 10,000 parts would not suffice
-    :param concurrency: parts moved at once at most; one stream alone when it keeps the processor busy
+    :param concurrency: parts moved at once at most; fewer where more would only be in each other's way
     :param resume: continue what an earlier attempt left: an open upload of the same key, or the ``.part`` file beside
         the target
     :param deadline: time the whole transfer may take
