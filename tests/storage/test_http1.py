@@ -24,7 +24,9 @@ class Line:
     """Two ends of a connection: ``ours``, and what the server says and then perhaps hangs up."""
 
     def __init__(self) -> None:
-        self.ours, self._theirs = socket.socketpair()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.ours = socket.create_connection(listening.getsockname())
+            self._theirs = listening.accept()[0]
         self.released: list[bool] = []
 
     def say(self, answer: bytes, *, hang_up: bool = False) -> None:

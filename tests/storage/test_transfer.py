@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import socket
 import stat
 import tempfile
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from aksk_provider.storage import transfer
 from aksk_provider.storage.bodies import SliceBody, reader_at
 from aksk_provider.storage.checksums import CRC64
 from tests.storage.conftest import Answer, MakeStore, ScriptedServer
+from tests.support.listening import listening
 
 BODY = os.urandom(3_000_000)
 CRC = {"x-oss-hash-crc64ecma": str(crc64.xz(BODY)), "ETag": '"etag"'}
@@ -225,6 +228,23 @@ def test_an_empty_file_is_an_empty_object(server: ScriptedServer, make_store: Ma
     transfer.upload(make_store("bos"), b"", "key")
     assert server.asked[0].headers["Content-Length"] == "0"
     assert "Transfer-Encoding" not in server.asked[0].headers
+
+
+def test_a_slow_store_is_not_given_more_than_it_takes_so_that_a_deadline_is_seen(make_store: MakeStore) -> None:
+    taken = 0
+
+    def serve(connection: socket.socket) -> None:
+        nonlocal taken
+        while block := connection.recv(8 * 1024):
+            taken += len(block)
+            time.sleep(0.05)
+
+    with listening(serve) as port:
+        store = make_store(endpoint=f"http://127.0.0.1:{port}", read_timeout=2.0)
+        options = transfer.TransferOptions(deadline=timedelta(seconds=3))
+        with pytest.raises(errors.TransportError, match="not done within"):
+            transfer.upload(store, bytes(16 * 1024**2), "key", options=options)
+        assert 0 < taken < 1024**2
 
 
 def test_a_source_that_shrinks_is_an_error(server: ScriptedServer, make_store: MakeStore, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Memory for blocks, and bodies of answers read through it."""
+"""Memory for blocks, how large they are, and answers read in them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,35 @@ def new_buffer(size: int) -> memoryview:
     return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
-class BlockReader:
-    """Reads answers block by block, all into one buffer, since a fresh one costs as much as reading into it.
-
-    The slower a block comes the smaller is the next, so that a deadline is seen in time.
+class Pace:
+    """How large the next block is: the slower they go the smaller, so that a deadline is seen in time.
 
     :param largest: bytes of a block at most
     """
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
-        self._size = _FIRST
+        self.size = _FIRST
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """Note that a block begins."""
+        self._began = time.monotonic()
+
+    def end(self) -> None:
+        """Note that it is done."""
+        slow = time.monotonic() - self._began > _SLOW
+        self.size = max(_SMALLEST, self.size // 8) if slow else min(self._largest, self.size * 2)
+
+
+class BlockReader:
+    """Reads answers block by block, all into one buffer, since a fresh one costs as much as reading into it.
+
+    :param largest: bytes of a block at most
+    """
+
+    def __init__(self, largest: int) -> None:
+        self._pace = Pace(largest)
         self._buffer = memoryview(b"")
 
     def read(self, response: HTTPResponse, most: int) -> memoryview:
@@ -41,11 +59,10 @@ class BlockReader:
 
         :param most: bytes at most
         """
-        size = min(self._size, most)
+        size = min(self._pace.size, most)
         if size > len(self._buffer):
             self._buffer = new_buffer(size)
-        began = time.monotonic()
+        self._pace.begin()
         count = response.readinto(self._buffer[:size])
-        slow = time.monotonic() - began > _SLOW
-        self._size = max(_SMALLEST, self._size // 8) if slow else min(self._largest, self._size * 2)
+        self._pace.end()
         return self._buffer[:count]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 from aksk_provider.errors import IntegrityError
-from aksk_provider.storage.blocks import new_buffer
+from aksk_provider.storage.blocks import Pace, new_buffer
 from aksk_provider.storage.checksums import Checksum
 
 #: large enough to be cheap, small enough to stay in a processor's cache between its checksum and the socket
@@ -66,9 +66,10 @@ class SliceBody:
         if self._watch and self._sent:
             self._watch(-self._sent)
         self.checksum = self._sent = 0
-        buffer = new_buffer(min(BLOCK, self._size))
+        buffer, pace = new_buffer(min(BLOCK, self._size)), Pace(BLOCK)
         while self._sent < self._size:
-            block = self._read_at(buffer[: self._size - self._sent], self._offset + self._sent)
+            wanted = min(pace.size, self._size - self._sent)
+            block = self._read_at(buffer[:wanted], self._offset + self._sent)
             if not block:
                 gone = self._size - self._sent
                 raise IntegrityError(f"the source became shorter while it was sent: {gone} bytes are gone")
@@ -76,7 +77,9 @@ class SliceBody:
             self._sent += len(block)
             if self._watch:
                 self._watch(len(block))
+            pace.begin()
             yield block
+            pace.end()
 
 
 class BytesBody(SliceBody):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, LineTooLong, RemoteDisconnected
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _PACKED = 32 * 1024
+# bytes that are taken ahead of the network, bytes after which its speed is known, and bytes a second that are quick
+_QUEUED = 128 * 1024
+_PROOF = 1024**2
+_QUICK = 8 * 1024**2
 _LARGE = 64 * 1024
 _LONGEST_READ = 1.0
 _LONGEST_LINE = 64 * 1024
@@ -54,8 +58,27 @@ def send(sock: socket.socket, method: str, target: str, headers: Mapping[str, st
         sock.sendall(packed)
         return
     sock.sendall(head)
+    _send_blocks(sock, blocks)
+
+
+def _send_blocks(sock: socket.socket, blocks: Iterable[bytes | memoryview]) -> None:
+    """Send a body, little of it ahead of the network until that has shown to be quick.
+
+    The system would take megabytes ahead and ask for more when a third of them is gone: on a slow network long after a
+    deadline, or after a time-out although bytes moved all the while.
+    """
+    _queue_at_most(sock, _QUEUED)
+    began, sent, quick = time.monotonic(), 0, False
     for block in blocks:
         sock.sendall(block)
+        sent += len(block)
+        if not quick and sent >= _PROOF and sent > (time.monotonic() - began) * _QUICK:
+            quick = True
+            _queue_at_most(sock, -1)
+
+
+def _queue_at_most(sock: socket.socket, size: int) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
 
 class Response(HTTPResponse):
