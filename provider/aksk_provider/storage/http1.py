@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _PACKED = 32 * 1024
-# bytes that are taken ahead of the network, bytes after which its speed is known, and bytes a second that are quick
 _QUEUED = 128 * 1024
+_QUEUED_WITHOUT_LIMIT = -1
+# bytes after which the speed of the network is known, and bytes a second that are quick
 _PROOF = 1024**2
 _QUICK = 8 * 1024**2
 _LARGE = 64 * 1024
@@ -74,7 +75,7 @@ def _send_blocks(sock: socket.socket, blocks: Iterable[bytes | memoryview]) -> N
         sent += len(block)
         if not quick and sent >= _PROOF and sent > (time.monotonic() - began) * _QUICK:
             quick = True
-            _queue_at_most(sock, -1)
+            _queue_at_most(sock, _QUEUED_WITHOUT_LIMIT)
 
 
 def _queue_at_most(sock: socket.socket, size: int) -> None:

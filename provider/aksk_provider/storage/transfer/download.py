@@ -39,8 +39,9 @@ from aksk_provider.storage.transfer.pool import in_lanes, taken
 
 log = logging.getLogger(__name__)
 _RANGE_NOT_SATISFIABLE = 416
-# of the first lane, which is alone on a fast network, and of each of the others
-_LARGEST_BLOCKS = 2 * MIB, MIB
+# the first lane, alone on a fast network, takes more at a time than each of the others
+_LARGEST_BLOCK_OF_FIRST = 2 * MIB
+_LARGEST_BLOCK = MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class _Stream:
         self._response = opened
         self._whole = opened is not None
         self._position = 0
-        self._blocks = BlockReader(_LARGEST_BLOCKS[0 if self._whole else 1])
+        self._blocks = BlockReader(_LARGEST_BLOCK_OF_FIRST if self._whole else _LARGEST_BLOCK)
 
     def fetch(self, chunk: int) -> None:
         """Fetch a chunk, write it at its place and note its checksum."""
